@@ -1,0 +1,47 @@
+"""What the command lines and file writers share: one-line errors, exit status, outputs written beside and renamed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; renamed to it at the end, removed if anything fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def run(main: Callable[[], None], debug: bool) -> int:
+    """Run a command: exit status 0, or 2 after one line on stderr; a trace only where `debug`."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        if debug:
+            raise
+        print(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+def _umask() -> int:
+    """The file mode mask of the process (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,54 @@
+"""The training dynamics, in numbers.
+
+Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
+``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``compiled``, ``selfcheck`` (from
+formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``, ``compare``; and
+beside them, independent of it all, ``transformer``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynamics.compare import compare as compare
+    from dynamics.flow import IntegrationError as IntegrationError
+    from dynamics.flow import descend as descend
+    from dynamics.flow import integrate as integrate
+    from dynamics.geometry import Geometry as Geometry
+    from dynamics.laws import Law as Law
+    from dynamics.setting import Setting as Setting
+    from dynamics.system import System as System
+    from dynamics.system import reduce as reduce
+    from dynamics.trajectory import Trajectory as Trajectory
+    from dynamics.trajectory import load as load
+    from dynamics.transformer import FiniteTransformer as FiniteTransformer
+
+_HOME = {
+    "Geometry": "geometry",
+    "Law": "laws",
+    "Setting": "setting",
+    "System": "system",
+    "reduce": "system",
+    "integrate": "flow",
+    "descend": "flow",
+    "IntegrationError": "flow",
+    "Trajectory": "trajectory",
+    "load": "trajectory",
+    "FiniteTransformer": "transformer",
+    "compare": "compare",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"dynamics.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'dynamics' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,212 @@
+"""Closures: how the mean over masks and latents is taken. Each is a rule of rows for one kernel.
+
+``exact`` has a row for every occupancy and every combination of latent values. ``mean_field`` has the mean occupancy,
+a row for every latent value of the target and of the global area, and each other area split, in proportion, among the
+values of its latent: large-P, error O(1/C_local).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dynamics import occupancy
+from dynamics.coordinates import Coordinates
+from dynamics.errors import accept
+from dynamics.geometry import Array, Indices
+from dynamics.laws import Law
+from dynamics.setting import Setting
+
+Closure = Literal["exact", "mean-field"]
+EXACTNESS: dict[Closure, str] = {"exact": "exact", "mean-field": "large-P"}
+
+MOST_ROWS = 20_000_000  # at 32 bytes each, beside the tables they point into, well below 1 GiB
+
+
+class Rule(NamedTuple):
+    """Samples to average over, and where each of their parts finds its coordinate.
+
+    The areas of all clusters are numbered through, and the *cells* (the patches of one class in one area of one
+    cluster) likewise, area by area. An area may stand for several equal ones, a cell for several equal classes.
+    """
+
+    multiplicity: Array  # (n,) single correlations of each coordinate
+    areas: Indices  # (K + 1,) first area of each cluster
+    target: Indices  # (K,) target area of each cluster
+    copies: Array  # (areas,) equal areas that each stands for
+    fp: Indices  # (areas,) coordinate
+    cells: Indices  # (areas + 1,) first cell of each area
+    pp: Indices  # (cells,) coordinate
+    size: Array  # (cells,) patches, masked and unmasked, the query not counted
+    column: Indices  # (cells,) column in `unmasked`
+    cluster: Indices  # (rows,)
+    counts: Indices  # (rows,) row of `unmasked`
+    latents: Indices  # (rows,) row of `latent`
+    weight: Array  # (rows,) probability of the row, that the query is masked included
+    unmasked: Array  # (count rows, columns)
+    latent: Array  # (latent rows, most areas of a cluster)
+
+
+@dataclass(frozen=True)
+class _Area:
+    """An area of one cluster, or several equal ones, as rows for it are laid out."""
+
+    number: int  # m, the area's own or that of a representative
+    fp: int
+    copies: float
+    cells: tuple[tuple[int, float, int], ...]  # coordinate, size, column
+    latent: float | None = None  # its value where it is the same in every row
+
+
+def exact(setting: Setting, coordinates: Coordinates) -> Rule:
+    """Every occupancy and latent combination, by enumeration. Exact; theory: closures.
+
+    Raises
+    ------
+    ValueError
+        If the geometry has real sizes, or there are more rows than memory should hold.
+    """
+    geometry = setting.geometry
+    accept(geometry.area_of is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
+    masked = int(setting.masked)
+    values = len(setting.law.values)
+    rows = occupancy.count_rows(coordinates.class_size, masked) * sum(values**count for count in geometry.areas)
+    accept(
+        rows <= MOST_ROWS,
+        "closure",
+        "exact",
+        f'"mean-field" here: {rows:.2e} rows of occupancies and latent values are more than {MOST_ROWS:.0e}',
+    )
+    unmasked, probability = occupancy.enumerate_counts(coordinates.class_size, masked)
+    layouts, latents = [], []
+    for k, count in enumerate(geometry.areas):
+        inside = [np.flatnonzero(coordinates.class_areas[:, k] == m) for m in range(count)]
+        layouts.append(
+            [
+                _Area(
+                    m,
+                    int(coordinates.fp[k][m]),
+                    1.0,
+                    tuple(_cell(coordinates, s) for s in inside[m] if coordinates.pp[s] >= 0),
+                )
+                for m in range(count)
+            ]
+        )
+        latents.append(_latent_rows(setting.law, layouts[-1], range(count)))
+    return _rule(setting, coordinates, layouts, unmasked, probability, latents)
+
+
+def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
+    """Counts at their mean given that the query is masked. Large-P; theory: closures."""
+    geometry = setting.geometry
+    fraction = occupancy.unmasked_fraction(setting.masked, geometry.patches)
+    columns: list[float] = []
+    layouts, latents = [], []
+    for k in range(geometry.clusters):
+        own = {int(coordinates.target[k]), geometry.global_area(k)}
+        layout: list[_Area] = []
+        for area in _merged_areas(coordinates, k, columns):
+            if area.number in own:
+                layout.append(area)
+                continue
+            layout += [
+                replace(area, copies=area.copies * weight, latent=float(value))
+                for value, weight in zip(setting.law.values, setting.law.weights, strict=True)
+            ]
+        layouts.append(layout)
+        latents.append(_latent_rows(setting.law, layout, own))
+    unmasked = fraction * np.array([columns])
+    return _rule(setting, coordinates, layouts, unmasked, np.ones(1), latents)
+
+
+def _cell(coordinates: Coordinates, s: np.integer) -> tuple[int, float, int]:
+    return int(coordinates.pp[s]), float(coordinates.class_size[s]), int(s)
+
+
+def _merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list[_Area]:
+    """Areas of cluster k, those of one coordinate taken together; appends the size of each cell to `columns`."""
+    copies, merged = coordinates.area_copies(k), []
+    for fp in np.unique(coordinates.fp[k]):
+        members = np.flatnonzero(coordinates.fp[k] == fp)
+        inside = np.flatnonzero(coordinates.class_areas[:, k] == members[0])
+        sizes: dict[int, float] = {}
+        for s in inside[coordinates.pp[inside] >= 0]:
+            sizes[int(coordinates.pp[s])] = sizes.get(int(coordinates.pp[s]), 0.0) + coordinates.class_size[s]
+        cells = tuple((pp, size, len(columns) + c) for c, (pp, size) in enumerate(sizes.items()))
+        columns += sizes.values()
+        merged.append(_Area(int(members[0]), int(fp), float(copies[members].sum()), cells))
+    return merged
+
+
+def _latent_rows(law: Law, layout: list[_Area], drawn: Iterable[int | None]) -> tuple[Array, Array]:
+    """Latent values of the areas of one cluster, the `drawn` ones in every combination, and their probabilities."""
+    numbers = set(drawn)
+    columns = [i for i, area in enumerate(layout) if area.number in numbers]
+    combinations = list(itertools.product(range(len(law.values)), repeat=len(columns)))
+    chosen = np.array(combinations, dtype=int).reshape(len(combinations), len(columns))
+    values = np.tile([area.latent or 0.0 for area in layout], (len(chosen), 1))
+    values[:, columns] = law.values[chosen]
+    return values, law.weights[chosen].prod(axis=1)
+
+
+def _rule(
+    setting: Setting,
+    coordinates: Coordinates,
+    layouts: list[list[_Area]],
+    unmasked: Array,
+    probability: Array,
+    latents: list[tuple[Array, Array]],
+) -> Rule:
+    """Rows for every cluster, occupancy and latent combination."""
+    areas = list(itertools.chain(*layouts))
+    cells = list(itertools.chain(*(area.cells for area in areas)))
+    widest = max(map(len, layouts))
+    first_latent = np.cumsum([0, *(len(values) for values, _ in latents)])
+    first_area = np.cumsum([0, *map(len, layouts)])
+    parts = []
+    for k, (_, chance) in enumerate(latents):
+        choice, counts = np.divmod(np.arange(len(probability) * len(chance)), len(probability))
+        weight = setting.weights[k] * setting.masked_fraction * probability[counts] * chance[choice]
+        parts.append((np.full(len(counts), k), counts, first_latent[k] + choice, weight))
+    cluster, counts, latent_row, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+    target = [
+        first_area[k] + next(i for i, area in enumerate(layout) if area.number == coordinates.target[k])
+        for k, layout in enumerate(layouts)
+    ]
+    return Rule(
+        multiplicity=coordinates.multiplicity,
+        areas=first_area,
+        target=np.array(target),
+        copies=np.array([area.copies for area in areas]),
+        fp=np.array([area.fp for area in areas]),
+        cells=np.cumsum([0, *(len(area.cells) for area in areas)]),
+        pp=np.array([pp for pp, _, _ in cells], dtype=int),
+        size=np.array([size for _, size, _ in cells], dtype=float),
+        column=np.array([column for _, _, column in cells], dtype=int),
+        cluster=cluster,
+        counts=counts,
+        latents=latent_row,
+        weight=weight,
+        unmasked=np.ascontiguousarray(unmasked, dtype=float),
+        latent=np.vstack([np.pad(values, ((0, 0), (0, widest - values.shape[1]))) for values, _ in latents]),
+    )
+
+
+def unrolled_form(rule: Rule) -> int:
+    """Number of areas of the generated one-cluster form that this rule fits, or 0: it needs the loops."""
+    areas = len(rule.fp)
+    fits = (
+        len(rule.weight) == 1
+        and areas in (2, 3)
+        and rule.target[0] == 0
+        and np.array_equal(rule.fp, range(areas))
+        and np.array_equal(rule.pp, range(areas, 2 * areas))
+        and np.array_equal(rule.cells, range(areas + 1))
+        and bool((rule.copies[:-1] == 1).all())
+        and bool((rule.latent == rule.latent[0, 0]).all())
+    )
+    return areas if fits else 0

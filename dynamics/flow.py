@@ -1,0 +1,250 @@
+"""Curves of a system: the gradient flow, solved by SciPy, and gradient descent, step by step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from derivations import source_hash
+from dynamics.compiled import versions
+from dynamics.errors import accept, whole_number
+from dynamics.geometry import Array
+from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve
+from dynamics.system import System
+from dynamics.trajectory import Kind, Trajectory
+
+Start = Trajectory | npt.ArrayLike | None
+
+
+class IntegrationError(RuntimeError):
+    """A solver failed or left the finite numbers; ``trajectory`` holds the curve so far."""
+
+    def __init__(self, message: str, trajectory: Trajectory) -> None:
+        super().__init__(message)
+        self.trajectory = trajectory
+
+
+def integrate(
+    system: System,
+    t_end: float | None = None,
+    until: Until = None,
+    method: str = "DOP853",
+    variable: Variable = "auto",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    t_eval: npt.ArrayLike | None = None,
+    *,
+    log_t_end: float | None = None,
+    start: Start = None,
+) -> Trajectory:
+    """The gradient flow dy/dt = rate(y) from Q = 0.
+
+    Parameters
+    ----------
+    system : System
+    t_end, log_t_end : float, optional
+        Last time, or its logarithm; one of these or `until` is needed.
+    until : (group, attention), optional
+        Stop where the attention on a group ("target", "global", ...) gets to this value in (0, 1).
+    method : str
+        Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one.
+    variable : "auto" | "time" | "log-time" | "arc-length"
+        What is stepped in. The curve's own length in (y, log t) makes the flow non-stiff at any size: "auto" takes it.
+    rtol, atol : float
+        Tolerances of the solver.
+    t_eval : (m,) array, optional
+        Increasing times at which the curve is wanted, in [start, t_end]; by default where the solver steps. Where
+        `until` stops the flow, the curve ends there.
+    start : (n,) array or Trajectory, optional
+        Another state to start from at t = 0, or a trajectory to continue from its end.
+
+    Returns
+    -------
+    Trajectory
+        Continuous-time; the rates exact or large-P as the closure has it.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument.
+    IntegrationError
+        If the solver fails, leaves the finite numbers whatever it says, or `until` is never reached.
+    """
+    accept(method in METHODS, "method", method, " or ".join(map(repr, METHODS)))
+    accept(variable in get_args(Variable), "variable", variable, " or ".join(map(repr, get_args(Variable))))
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        accept(isinstance(value, (int, float)) and 0 < value < 1, name, value, "a number in (0, 1)")
+    y, t, _ = _starting_point(system, start)
+    _check_until(system, until)
+    log_last = _last_moment(t, t_end, log_t_end, until)
+    times = None if t_eval is None else _checked_times(t_eval, t, log_last)
+
+    problem = pose(system, y, t, log_last, variable, atol)
+    options = {"method": method, "rtol": rtol, "atol": atol}
+    solution = solve(system, problem, log_last, until, options)
+    stopped = until is not None and len(solution.t_events[1]) > 0
+    wanted = stopped or t_end is not None or log_t_end is not None
+
+    log_t, states = problem.log_time(solution.t, solution.y), solution.y[: len(y)]
+    finite = np.isfinite(states).all(axis=0) & ~np.isnan(log_t)
+    kept = len(log_t) if finite.all() else int(finite.argmin())
+    whole = kept == len(log_t) and solution.status >= 0 and wanted
+    if times is not None and whole:
+        at, log_t, states = _at_times(system, problem, solution, y, times, log_t[-1], stopped)
+    else:
+        log_t, states = log_t[:kept], states[:, :kept]
+        if t == 0 and variable != "time":
+            log_t, states = np.append(-np.inf, log_t), np.column_stack([y, states])
+        at = np.exp(np.minimum(log_t, np.log(np.finfo(float).max)))
+    ended = f"attention on {until[0]} = {until[1]}" if stopped and until else "t_end"
+    curve = _trajectory(system, "flow", log_t, at, states, options | {"variable": variable, "ended": ended})
+    if not whole:
+        if solution.status < 0:
+            reason = solution.message
+        elif kept < solution.t.size:
+            reason = "the solver left the finite numbers"
+        else:
+            reason = f"until={until}: not reached"
+        raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve)
+    return curve
+
+
+def descend(system: System, step_size: float, steps: int, *, every: int = 1, start: Start = None) -> Trajectory:
+    """Gradient descent y ← y + η·rate(y) from Q = 0, wholly compiled.
+
+    Parameters
+    ----------
+    system : System
+    step_size : float
+        η > 0.
+    steps : int
+        Number of steps, 0 or more.
+    every : int
+        Record every so many steps, and the last.
+    start : (n,) array or Trajectory, optional
+        Another state to start from at t = 0, or a descent to continue: n steps and then m are n + m, bit for bit.
+
+    Returns
+    -------
+    Trajectory
+        At t = η · iteration. Exact with the exact closure: gradient descent on Q is this, to rounding.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument.
+    IntegrationError
+        If the step is so large that the state leaves the finite numbers.
+    """
+    number = isinstance(step_size, (int, float, np.number)) and not isinstance(step_size, bool)
+    accept(number and 0 < step_size < math.inf, "step_size", step_size, "a finite number > 0")
+    whole_number("steps", steps, 0)
+    whole_number("every", every, 1)
+    y, t, done = _starting_point(system, start)
+    with np.errstate(all="ignore"):
+        states = system.loop("descend")(y, system.rule, float(step_size), steps, every)
+    iteration = np.minimum(np.arange(states.shape[1]) * every, steps)
+    finite = np.isfinite(states).all(axis=0)
+    times = (done + iteration) * step_size if done else t + iteration * step_size
+    made = {"step_size": step_size, "steps": steps, "iterations": done + steps}
+    kept = states.shape[1] if finite.all() else int(finite.argmin())
+    with np.errstate(divide="ignore"):
+        log_times = np.log(times[:kept])
+    curve = _trajectory(system, "descent", log_times, times[:kept], states[:, :kept], made)
+    if kept < states.shape[1]:
+        message = f"step_size={step_size}: the state is not finite after {iteration[kept]} steps; take a smaller step"
+        raise IntegrationError(message, curve)
+    return curve
+
+
+def _last_moment(t: float, t_end: float | None, log_t_end: float | None, until: Until) -> float:
+    """Logarithm of the time at which the flow ends at the latest."""
+    accept(t_end is None or log_t_end is None, "log_t_end", log_t_end, "one of t_end and log_t_end, not both")
+    if t_end is not None:
+        accept(bool(t < t_end < math.inf), "t_end", t_end, f"a finite time after {t:g}")
+        return math.log(t_end)
+    if log_t_end is not None:
+        after = math.log(t) if t > 0 else -math.inf
+        accept(bool(after < log_t_end < math.inf), "log_t_end", log_t_end, f"a finite number above {after:g}")
+        return float(log_t_end)
+    accept(until is not None, "t_end", t_end, "one of t_end, log_t_end and until")
+    return LAST_LOG_T
+
+
+def _check_until(system: System, until: Until) -> None:
+    if until is not None:
+        groups = tuple(system.attention(system.initial))
+        pair = isinstance(until, tuple) and len(until) == 2 and until[0] in groups
+        expected = f"(group, attention in (0, 1)), the group one of {', '.join(groups)}"
+        accept(pair and isinstance(until[1], (int, float)) and 0 < until[1] < 1, "until", until, expected)
+
+
+def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
+    times = np.asarray(t_eval, dtype=float)
+    increasing = times.ndim == 1 and len(times) > 0 and bool((np.diff(times) > 0).all())
+    last = math.exp(log_last) if log_last <= LAST_LOG_T else math.inf
+    inside = increasing and t <= times[0] and bool(times[-1] <= last * (1 + 1e-12))
+    accept(inside, "t_eval", t_eval, f"increasing times in [{t:g}, {last:g}]")
+    return times
+
+
+def _at_times(
+    system: System, problem: Problem, solution: Any, y: Array, times: Array, log_end: float, stopped: bool
+) -> tuple[Array, Array, Array]:
+    """Times, log times and states at the wanted times, and where `until` stopped the flow."""
+    with np.errstate(divide="ignore"):
+        log_times = np.log(times)
+    if stopped:
+        before = log_times < log_end
+        times, log_times = np.append(times[before], math.exp(log_end)), np.append(log_times[before], log_end)
+    first = problem.log_time(solution.t[0], solution.y[:, 0])
+    early = log_times < first  # on the tangent at t = 0
+    states = np.empty((len(y), len(times)))
+    states[:, early] = y[:, None] + times[early] * system.rate(y)[:, None]
+    states[:, ~early] = sample(problem, solution, np.minimum(log_times[~early], log_end))[: len(y)]
+    return times, log_times, states
+
+
+def _starting_point(system: System, start: Start) -> tuple[Array, float, int]:
+    """State, time and, for a descent, the steps already made."""
+    if start is None:
+        return system.initial, 0.0, 0
+    if isinstance(start, Trajectory):
+        accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
+        return system.state(start.y[:, -1]), float(start.t[-1]), int(start.provenance.get("iterations", 0))
+    y = system.state(start)
+    accept(bool(np.isfinite(y).all()), "start", start, "a finite state")
+    return y, 0.0, 0
+
+
+def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any]) -> Trajectory:
+    """The curve with its loss, its attention and what made it."""
+    states = np.ascontiguousarray(states)
+    attention = [system.attention(state) for state in states.T]
+    setting = system.setting
+    provenance = {
+        "query": system.query if isinstance(system.query, str) else int(system.query),
+        "closure": system.closure,
+        "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",
+        "patches": float(setting.geometry.patches),
+        "area_sizes": [setting.geometry.area_size(k).tolist() for k in range(setting.geometry.clusters)],
+        "masked": float(setting.masked),
+        "latent": [setting.law.values.tolist(), setting.law.weights.tolist()],
+        "cluster_weights": setting.weights.tolist(),
+        "equations": source_hash(),
+        "versions": versions(),
+    }
+    return Trajectory(
+        kind,
+        system.names,
+        system.multiplicity,
+        t,
+        states,
+        system.loop("losses")(states, system.rule),
+        {name: np.array([groups[name] for groups in attention]) for name in system.attention(system.initial)},
+        log_t,
+        provenance=provenance | made,
+    )

@@ -1,0 +1,194 @@
+"""How patches are arranged: areas of every cluster, and classes of exchangeable patches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamics.errors import accept, whole_number
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Patches, the areas that partition them in every cluster, and the classes they fall into.
+
+    Patches with the same area in every cluster are exchangeable: they form a *class*. Build one with
+    ``single_cluster``, ``from_labels``, ``from_image`` or ``scaling``.
+
+    Attributes
+    ----------
+    area_of : (K, P) array of int, or None
+        Area of patch p in cluster k; None where sizes are real numbers (``scaling``).
+    class_areas : (S, K) array of int
+        Area of class s in cluster k.
+    class_size : (S,) array
+        Patches in class s; real where ``area_of`` is None.
+    class_copies : (S,) array
+        How many classes of this size the entry stands for: 1, except in ``scaling``.
+    grid : (H, W) or None
+        Rows and columns of patches, to draw.
+    """
+
+    area_of: Indices | None
+    class_areas: Indices
+    class_size: Array
+    class_copies: Array
+    grid: tuple[int, int] | None = None
+
+    @classmethod
+    def from_labels(cls, labels: npt.ArrayLike, grid: tuple[int, int] | None = None) -> Geometry:
+        """Geometry of given areas.
+
+        Parameters
+        ----------
+        labels : (K, P) or (P,) array of whole numbers
+            Area of patch p in cluster k, numbered 0, 1, ... without a gap in every cluster.
+        grid : (H, W), optional
+            Rows and columns of the patch grid, H·W = P.
+
+        Raises
+        ------
+        ValueError
+            If a label is no whole number, an area is empty, or the grid does not hold P patches.
+        """
+        area_of = _whole_labels(labels)
+        for k, row in enumerate(area_of):
+            missing = sorted(set(range(int(row.max()) + 1)) - set(row.tolist()))
+            accept(not missing, f"labels[{k}]", row.tolist(), f"every area to have a patch, but {missing} have none")
+        if grid is not None:
+            shape = tuple(whole_number("grid", side, 1) for side in grid)
+            accept(math.prod(shape) == area_of.shape[1], "grid", grid, f"H, W with H·W = {area_of.shape[1]} patches")
+        areas, sizes = np.unique(area_of, axis=1, return_counts=True)
+        return cls(area_of, areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
+
+    @classmethod
+    def single_cluster(cls, global_size: int, local_size: int, local_areas: int) -> Geometry:
+        """One cluster: a global area of `global_size` patches, then `local_areas` areas of `local_size` each."""
+        whole_number("global_size", global_size, 1)
+        whole_number("local_size", local_size, 1)
+        whole_number("local_areas", local_areas, 1)
+        return cls.from_labels(np.repeat(np.arange(local_areas + 1), [global_size] + [local_size] * local_areas))
+
+    @classmethod
+    def from_image(cls, image: Any = None, grid: tuple[int, int] = (14, 14), areas: int = 8, seed: int = 0) -> Geometry:
+        """Areas of a real picture: k-means on the colour of each patch and, weakly, its place.
+
+        Parameters
+        ----------
+        image : path or (height, width[, channels]) array, optional
+            The picture; by default the photograph that Matplotlib ships.
+        grid : (H, W)
+            Patches per column and row; at least one pixel each.
+        areas : int
+            Colour regions to look for, at most H·W; an empty one is dropped.
+        seed : int
+            Seed of k-means.
+
+        Raises
+        ------
+        ValueError
+            If the picture has no pixels to average, is smaller than the grid, or `areas` exceeds the patches.
+        """
+        from dynamics.image import label_patches  # Matplotlib and SciPy load only where a picture is read
+
+        return cls.from_labels(label_patches(image, grid, areas, seed)[None], grid)
+
+    @classmethod
+    def scaling(cls, log10_patches: float, kappa_c: float, kappa_s: float) -> Geometry:
+        """One cluster of the paper's scaling: C_global = P^κc, C_local = P^κs, (P − C_global)/C_local local areas.
+
+        Sizes and numbers are real. Large-P: for the mean-field closure only.
+
+        Parameters
+        ----------
+        log10_patches : float
+            log10 P, in (0, 150]: sizes and their squares stay finite.
+        kappa_c, kappa_s : float
+            Exponents of the global and the local areas, in (0, 1).
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range or there is no more than one local area.
+        """
+        accept(0 < log10_patches <= 150, "log10_patches", log10_patches, "a number in (0, 150]")
+        accept(0 < kappa_c < 1, "kappa_c", kappa_c, "a number in (0, 1)")
+        accept(0 < kappa_s < 1, "kappa_s", kappa_s, "a number in (0, 1)")
+        patches, global_size, local_size = (10 ** (log10_patches * kappa) for kappa in (1, kappa_c, kappa_s))
+        local_areas = (patches - global_size) / local_size
+        accept(local_areas > 1, "kappa_s", kappa_s, f"more than one local area, not {local_areas:.3g}")
+        return cls(None, np.array([[0], [1]]), np.array([global_size, local_size]), np.array([1.0, local_areas]), None)
+
+    @property
+    def patches(self) -> int | float:
+        """Number of patches P; real in ``scaling``."""
+        return float(self.class_size @ self.class_copies) if self.area_of is None else self.area_of.shape[1]
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters K."""
+        return self.class_areas.shape[1]
+
+    @property
+    def areas(self) -> tuple[int, ...]:
+        """Number of areas N_k of each cluster; in ``scaling``, of different areas."""
+        return tuple(int(column.max()) + 1 for column in self.class_areas.T)
+
+    def area_size(self, k: int = 0) -> Array:
+        """Patches C_{k,m} of each area of cluster k: an (N_k,) array."""
+        return np.bincount(self.class_areas[:, k], weights=self.class_size).astype(float)
+
+    def global_area(self, k: int = 0) -> int | None:
+        """The unique largest area of cluster k (in ``scaling``, the one of size P^κc); None if there is none."""
+        if self.area_of is None:
+            return 0
+        sizes = self.area_size(k)
+        return int(sizes.argmax()) if (sizes == sizes.max()).sum() == 1 else None
+
+    def class_of(self, query: int | str) -> int:
+        """Class of a query: a patch index, or "global" / "local" for one cluster with a unique largest area.
+
+        Raises
+        ------
+        ValueError
+            If there is no such query.
+        """
+        if query in ("global", "local"):
+            largest = self.global_area()
+            ok = self.clusters == 1 and largest is not None
+            accept(ok, "query", query, "a patch index: there is no one cluster with a unique largest area")
+            (class_areas,) = self.class_areas.T
+            is_global = class_areas == largest
+            inside = is_global if query == "global" else ~is_global
+            accept(inside.any(), "query", query, "a patch index: no area but the global one")
+            return int(inside.argmax())
+        accept(self.area_of is not None, "query", query, '"local" or "global": patches are not numbered here')
+        assert self.area_of is not None
+        patch = whole_number("query", query, 0, self.area_of.shape[1] - 1, also='"local", "global" or ')
+        return int((self.class_areas == self.area_of[:, patch]).all(axis=1).argmax())
+
+    def patches_of(self, query_class: int) -> Indices:
+        """The patches of a class."""
+        assert self.area_of is not None
+        return np.flatnonzero((self.area_of.T == self.class_areas[query_class]).all(axis=1))
+
+
+def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:
+    """The labels as a (K, P) array of int, or a clear error."""
+    try:
+        given = np.asarray(labels, dtype=float)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    given = given[None] if given.ndim == 1 else given
+    accept(given.ndim == 2 and given.size > 0, "labels", labels, "a (K, P) array of whole numbers")
+    wrong = given[~((given >= 0) & (given == np.floor(given)) & np.isfinite(given))]
+    accept(wrong.size == 0, "labels", wrong[:3].tolist(), "whole numbers, 0 or more")
+    return given.astype(np.int64)

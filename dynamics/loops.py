@@ -1,0 +1,263 @@
+# ruff: noqa: F821 -- the formulas are bare annotations here; `compiled.py` puts their bodies in their place
+"""Loops over samples, areas and patch classes: the structure of every rate, and not one formula.
+
+``compiled.py`` writes a module of the formulas that ``derivations.rates`` derived, followed by this text, and loads it
+compiled or as plain Python. The loops use only arithmetic that symbols also understand: run on SymPy symbols they give
+the equations of a system.
+
+An *area* here stands for ``copies`` equal ones; sums leave out one copy of an area, never subtract it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dynamics.closures import Rule
+    from dynamics.geometry import Array
+
+Formula = Callable[..., Any]
+
+loss: Formula
+unmasked_mass: Formula
+masked_mass: Formula
+stray_of: Formula
+fp_lever: Formula
+pp_lever: Formula
+pull_target: Formula
+pull_other: Formula
+pull_masked: Formula
+curvature_target: Formula
+curvature_target_other: Formula
+curvature_target_masked: Formula
+curvature_same: Formula
+curvature_others: Formula
+curvature_other_masked: Formula
+curvature_masked: Formula
+
+
+def jit(function: Formula) -> Formula:
+    """Stands for Numba's compiler, or for nothing, where the generated module is loaded."""
+    return function
+
+
+# --- loops ---
+
+
+@jit
+def all_but_one(area: Array, value: int, out: int, copies: Array, base: float, first: int, last: int) -> float:
+    """area[out, m] = base + area[value] of all areas but one copy of m; returns base + all of them."""
+    before = base
+    for m in range(first, last):
+        area[out, m] = before + (copies[m] - 1) * area[value, m]
+        before = before + copies[m] * area[value, m]
+    after = 0 * base
+    for m in range(last - 1, first - 1, -1):
+        area[out, m] = area[out, m] + after
+        after = after + copies[m] * area[value, m]
+    return before
+
+
+@jit
+def workspace(y: Array, rule: Rule) -> tuple[Array, Array]:
+    """Room for one sample: of each cell 4 numbers, of each area 4; see ``attend``."""
+    return np.empty((4, len(rule.pp)), y.dtype), np.empty((4, len(rule.fp)), y.dtype)
+
+
+@jit
+def attend(y: Array, rule: Rule, row: int, cell: Array, area: Array) -> tuple[float, float]:
+    """Attention in one sample; returns that on the query itself, and stray of the target.
+
+    Fills in `cell`: x and b, attention on the unmasked and on the masked patches of each cell of the sample's cluster,
+    and the softmax numerators of one of each, which hold for the next row too where its latents are the same; and
+    `area`: A, attention on the unmasked patches of each area, R = 1 − A, and stray, the sum of z² A² over all areas but
+    the target and this one.
+    """
+    k, counts, latents = rule.cluster[row], rule.counts[row], rule.latents[row]
+    first, last = rule.areas[k], rule.areas[k + 1]
+    x, b, mass, mass_masked = 0, 1, 2, 3
+    A, R, stray, squares = 0, 1, 2, 3
+    same_latents = row > 0 and latents == rule.latents[row - 1]
+    own = masked_mass(y[-1])
+    masked = own
+    for m in range(first, last):
+        unmasked_here = 0 * own
+        for s in range(rule.cells[m], rule.cells[m + 1]):
+            if not same_latents:
+                cell[mass, s] = unmasked_mass(rule.latent[latents, m - first], y[rule.fp[m]], y[rule.pp[s]])
+                cell[mass_masked, s] = masked_mass(y[rule.pp[s]])
+            unmasked = rule.unmasked[counts, rule.column[s]]
+            cell[x, s] = unmasked * cell[mass, s]
+            cell[b, s] = (rule.size[s] - unmasked) * cell[mass_masked, s]
+            unmasked_here = unmasked_here + cell[x, s]
+            masked = masked + rule.copies[m] * cell[b, s]
+        area[A, m] = unmasked_here
+    total = all_but_one(area, A, R, rule.copies, masked, first, last)
+    for m in range(first, last):
+        area[A, m] = area[A, m] / total
+        area[R, m] = area[R, m] / total
+        is_target = m == rule.target[k]
+        area[squares, m] = 0 * own if is_target else stray_of(rule.latent[latents, m - first], area[A, m])
+        for s in range(rule.cells[m], rule.cells[m + 1]):
+            cell[x, s] = cell[x, s] / total
+            cell[b, s] = cell[b, s] / total
+    return own / total, all_but_one(area, squares, stray, rule.copies, 0 * own, first, last)
+
+
+@jit
+def pull(
+    m: int, target: int, z_a: float, A_a: float, R_a: float, z_m: float, A_m: float, R_m: float, stray_m: float
+) -> float:
+    """Pull on an unmasked patch of area m."""
+    if m == target:
+        return pull_target(z_a, R_a, stray_m)
+    return pull_other(z_a, A_a, R_a, z_m, A_m, R_m, stray_m)
+
+
+@jit
+def rate_and_loss(y: Array, rule: Rule) -> tuple[Array, float]:
+    """Time derivative of every coordinate, (n,), and the query's share of the loss."""
+    rate, value = np.zeros_like(y), 0 * y[-1]
+    cell, area = workspace(y, rule)
+    for row in range(len(rule.weight)):
+        own, all_stray = attend(y, rule, row, cell, area)
+        k, latents, weight = rule.cluster[row], rule.latents[row], rule.weight[row]
+        first, a = rule.areas[k], rule.target[k]
+        z_a, A_a, R_a = rule.latent[latents, a - first], area[0, a], area[1, a]
+        value = value + weight * loss(z_a, R_a, all_stray)
+        pull_on_masked = pull_masked(z_a, A_a, R_a, all_stray)
+        for m in range(first, rule.areas[k + 1]):
+            each, z_m, A_m = weight * rule.copies[m], rule.latent[latents, m - first], area[0, m]
+            g = pull(m, a, z_a, A_a, R_a, z_m, A_m, area[1, m], area[2, m])
+            rate[rule.fp[m]] += each * (fp_lever(z_m, A_m) * g)
+            for s in range(rule.cells[m], rule.cells[m + 1]):
+                rate[rule.pp[s]] += each * (pp_lever(cell[0, s]) * g + pp_lever(cell[1, s]) * pull_on_masked)
+        rate[-1] += weight * (pp_lever(own) * pull_on_masked)
+    for i in range(len(y)):
+        rate[i] = rate[i] / rule.multiplicity[i]
+    return rate, value
+
+
+@jit
+def curvatures(rule: Rule, row: int, area: Array, all_stray: float, out: Array) -> None:
+    """Curvature between the groups of a sample: its areas, all copies of each, and last the masked patches."""
+    k, latents = rule.cluster[row], rule.latents[row]
+    first, last, a = rule.areas[k], rule.areas[k + 1], rule.target[k]
+    z_a, A_a, R_a = rule.latent[latents, a - first], area[0, a], area[1, a]
+    masked = last - first
+    for m in range(first, last):
+        z_m, A_m, copies = rule.latent[latents, m - first], area[0, m], rule.copies[m]
+        if m == a:
+            out[masked, m - first] = curvature_target_masked(z_a, A_a, R_a, all_stray)
+        else:
+            out[masked, m - first] = copies * curvature_other_masked(z_a, A_a, R_a, z_m, A_m, all_stray)
+        out[m - first, masked] = out[masked, m - first]
+        for l in range(first, last):
+            z_l, A_l = rule.latent[latents, l - first], area[0, l]
+            if m == a and l == a:
+                curvature = curvature_target(z_a, R_a, all_stray)
+            elif m == a:
+                curvature = rule.copies[l] * curvature_target_other(z_a, A_a, R_a, z_l, A_l, all_stray)
+            elif l == a:
+                curvature = copies * curvature_target_other(z_a, A_a, R_a, z_m, A_m, all_stray)
+            else:
+                others = curvature_others(z_a, A_a, R_a, z_m, A_m, z_l, A_l, all_stray)
+                if m == l:
+                    same = curvature_same(z_a, A_a, R_a, z_m, A_m, area[1, m], area[2, m])
+                    curvature = copies * same + copies * (copies - 1) * others
+                else:
+                    curvature = rule.copies[l] * copies * others
+            out[m - first, l - first] = curvature
+    out[masked, masked] = curvature_masked(z_a, A_a, R_a, all_stray)
+
+
+@jit
+def jacobian(y: Array, rule: Rule) -> Array:
+    """Derivative of the rate of each coordinate by each: (n, n)."""
+    n = len(y)
+    out = np.zeros((n, n), y.dtype)
+    cell, area = workspace(y, rule)
+    for row in range(len(rule.weight)):
+        own, all_stray = attend(y, rule, row, cell, area)
+        k, latents, weight = rule.cluster[row], rule.latents[row], rule.weight[row]
+        first, last, a = rule.areas[k], rule.areas[k + 1], rule.target[k]
+        z_a, A_a, R_a = rule.latent[latents, a - first], area[0, a], area[1, a]
+        masked = last - first
+        curvature = np.empty((masked + 1, masked + 1), y.dtype)
+        curvatures(rule, row, area, all_stray, curvature)
+        lever = np.zeros((masked + 1, n), y.dtype)  # how far each coordinate moves the scores of each group
+        pull_on_masked = pull_masked(z_a, A_a, R_a, all_stray)
+        for m in range(first, last):
+            each, z_m, A_m, i = weight * rule.copies[m], rule.latent[latents, m - first], area[0, m], rule.fp[m]
+            g = pull(m, a, z_a, A_a, R_a, z_m, A_m, area[1, m], area[2, m])
+            lever[m - first, i] += fp_lever(z_m, A_m)
+            out[i, i] += each * (fp_lever(z_m, fp_lever(z_m, A_m)) * g)
+            for s in range(rule.cells[m], rule.cells[m + 1]):
+                j, x, b = rule.pp[s], cell[0, s], cell[1, s]
+                lever[m - first, j] += pp_lever(x)
+                lever[masked, j] += rule.copies[m] * pp_lever(b)
+                mixed = each * (fp_lever(z_m, pp_lever(x)) * g)
+                out[i, j] += mixed
+                out[j, i] += mixed
+                out[j, j] += each * (pp_lever(pp_lever(x)) * g + pp_lever(pp_lever(b)) * pull_on_masked)
+        lever[masked, n - 1] += pp_lever(own)
+        out[n - 1, n - 1] += weight * (pp_lever(pp_lever(own)) * pull_on_masked)
+        for m in range(masked + 1):
+            for j in range(n):
+                bent = 0 * own
+                for l in range(masked + 1):
+                    bent = bent + curvature[m, l] * lever[l, j]
+                for i in range(n):
+                    out[i, j] += weight * (lever[m, i] * bent)
+    for i in range(n):
+        for j in range(n):
+            out[i, j] = out[i, j] / rule.multiplicity[i]
+    return out
+
+
+@jit
+def mean_attention(y: Array, rule: Rule) -> tuple[Array, Array, Array]:
+    """Attention on all copies of each area, on the masked patches and on the query, averaged in every cluster."""
+    K = len(rule.target)
+    unmasked, masked, own, weight = np.zeros(len(rule.fp)), np.zeros(K), np.zeros(K), np.zeros(K)
+    cell, area = workspace(y, rule)
+    for row in range(len(rule.weight)):
+        k, each = rule.cluster[row], rule.weight[row]
+        on_self, _ = attend(y, rule, row, cell, area)
+        weight[k] += each
+        own[k] += each * on_self
+        for m in range(rule.areas[k], rule.areas[k + 1]):
+            unmasked[m] += each * rule.copies[m] * area[0, m]
+            for s in range(rule.cells[m], rule.cells[m + 1]):
+                masked[k] += each * rule.copies[m] * cell[1, s]
+    for k in range(K):
+        for m in range(rule.areas[k], rule.areas[k + 1]):
+            unmasked[m] /= weight[k]
+    return unmasked, masked / weight, own / weight
+
+
+@jit
+def descend(y: Array, rule: Rule, step_size: float, steps: int, every: int) -> Array:
+    """Gradient descent: the state after 0, every, 2·every, ... and after all steps, (n, records)."""
+    out = np.empty((len(y), 1 + (steps + every - 1) // every))
+    out[:, 0] = y
+    y = y.copy()
+    record = 1
+    for step in range(1, steps + 1):
+        y += step_size * rate_and_loss(y, rule)[0]
+        if step % every == 0 or step == steps:
+            out[:, record] = y
+            record += 1
+    return out
+
+
+@jit
+def losses(states: Array, rule: Rule) -> Array:
+    """The query's share of the loss in each of the states (n, m)."""
+    out = np.empty(states.shape[1])
+    for i in range(states.shape[1]):
+        out[i] = rate_and_loss(states[:, i].copy(), rule)[1]
+    return out

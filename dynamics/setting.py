@@ -1,0 +1,106 @@
+"""A learning problem: geometry, latent law, mask ratio and cluster weights, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dynamics.errors import accept
+from dynamics.geometry import Array, Geometry
+from dynamics.laws import Law
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What is learnt: which pictures are shown, and how much of them is masked.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    latent : float, (values, weights) or Law
+        Law of the latent z_{k,m} ≥ 0 of every area, independent across areas.
+    mask_ratio : float
+        γ in (0, 1): round(γP) patches are masked (half-even), at least 1 and at most P − 1. Not rounded in
+        ``Geometry.scaling``.
+    cluster_weights : (K,) array, optional
+        Probability π_k of each cluster; 1/K by default.
+
+    Raises
+    ------
+    ValueError
+        If nothing or everything is masked, a latent is negative, or weights do not sum to one.
+    """
+
+    geometry: Geometry
+    latent: Any = 1.0
+    mask_ratio: float = 0.5
+    cluster_weights: Any = None
+    law: Law = field(init=False)
+    weights: Array = field(init=False)
+    masked: int | float = field(init=False)
+
+    def __post_init__(self) -> None:
+        geometry, K = self.geometry, self.geometry.clusters
+        accept(isinstance(geometry, Geometry), "geometry", geometry, "a Geometry")
+        object.__setattr__(self, "law", Law.of(self.latent))
+        weights = np.full(K, 1 / K) if self.cluster_weights is None else np.array(self.cluster_weights, dtype=float)
+        ok = weights.shape == (K,) and bool((weights > 0).all()) and abs(weights.sum() - 1) < 1e-12
+        accept(ok, "cluster_weights", self.cluster_weights, f"{K} numbers > 0 that sum to 1")
+        object.__setattr__(self, "weights", weights)
+        ratio = isinstance(self.mask_ratio, (int, float, np.number)) and 0 < self.mask_ratio < 1
+        expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
+        accept(ratio, "mask_ratio", self.mask_ratio, expected)
+        masked = self.mask_ratio * geometry.patches
+        if geometry.area_of is not None:
+            masked = round(masked)
+        accept(1 <= masked <= geometry.patches - 1, "mask_ratio", self.mask_ratio, expected)
+        object.__setattr__(self, "masked", masked)
+
+    @property
+    def masked_fraction(self) -> float:
+        """γ as it is: round(γP)/P, the probability that a patch is masked."""
+        return self.masked / self.geometry.patches
+
+    @property
+    def information_gap(self) -> float:
+        """Δ = (1 − κs) − 2(1 − κc), with C_global = P^κc and C_local = P^κs.
+
+        Raises
+        ------
+        ValueError
+            If there are several clusters, no unique largest area, or local areas of different sizes.
+        """
+        geometry = self.geometry
+        accept(geometry.clusters == 1, "clusters", geometry.clusters, "one cluster: Δ has no meaning for several")
+        largest, sizes = geometry.global_area(), geometry.area_size()
+        accept(largest is not None, "area_size", sizes.tolist(), "a unique largest area")
+        assert largest is not None
+        local = np.delete(sizes, largest)
+        same = len(local) > 0 and bool((local == local[0]).all())
+        accept(same, "area_size", sizes.tolist(), "local areas of one size beside the global one")
+        log_patches = math.log(geometry.patches)
+        kappa_c, kappa_s = math.log(sizes[largest]) / log_patches, math.log(local[0]) / log_patches
+        return (1 - kappa_s) - 2 * (1 - kappa_c)
+
+    @property
+    def loss_floor(self) -> float:
+        """L*, the infimum of the loss. Exact: an area wholly masked cannot be reconstructed, any other can.
+
+        Raises
+        ------
+        ValueError
+            If the geometry has real sizes.
+        """
+        geometry, masked = self.geometry, self.masked
+        accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
+        patches, masks = int(geometry.patches), math.comb(int(geometry.patches), int(masked))
+        floor = 0.0
+        for k, weight in enumerate(self.weights):
+            for size in geometry.area_size(k).astype(int).tolist():
+                if size <= masked:
+                    wholly_masked = math.comb(patches - size, int(masked) - size) / masks
+                    floor += weight * size * wholly_masked
+        return 0.5 * floor * self.law.mean_square

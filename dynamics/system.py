@@ -1,0 +1,224 @@
+"""The reduced system of one query: rates, Jacobian, loss and attention as functions of its coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamics import closures
+from dynamics.closures import Closure, Rule
+from dynamics.compiled import kernel, trace
+from dynamics.coordinates import Coordinates
+from dynamics.errors import accept
+from dynamics.geometry import Array
+from dynamics.laws import Law
+from dynamics.setting import Setting
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
+
+
+def reduce(
+    setting: Setting, query: int | str, closure: Closure = "exact", *, merge: bool = True, compiled: bool = True
+) -> System:
+    """The reduced system of a masked query.
+
+    Parameters
+    ----------
+    setting : Setting
+    query : int or "local" or "global"
+        A patch index; the words for one cluster with a unique largest area.
+    closure : "exact" or "mean-field"
+        How the mean over masks and latents is taken: by enumeration of all (exact), or at the mean counts (large-P).
+    merge : bool
+        Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
+    compiled : bool
+        Run the kernel compiled by Numba, or the same text as plain Python.
+
+    Raises
+    ------
+    ValueError
+        If the query or closure does not exist, or an exact closure has more rows than memory holds.
+    """
+    accept(isinstance(setting, Setting), "setting", setting, "a Setting")
+    accept(closure in get_args(Closure), "closure", closure, " or ".join(map(repr, get_args(Closure))))
+    coordinates = Coordinates.of(setting, query, merge)
+    rule = {"exact": closures.exact, "mean-field": closures.mean_field}[closure](setting, coordinates)
+    return System(setting, query, closure, coordinates, rule, compiled)
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A closed system of ordinary differential equations, made by ``reduce``.
+
+    A merged coordinate i stands for mult_i single correlations; its rate is that of one of them. With L_p the query's
+    share of the loss, ∂L_p/∂y_i = −mult_i rate_i, so gradient descent is y ← y + η·rate(y) as it stands.
+    Result ``fp-rate``, ``pp-rate``; arXiv 2403.02233, the lemmas on the gradients.
+    """
+
+    setting: Setting
+    query: int | str
+    closure: Closure
+    coordinates: Coordinates
+    rule: Rule
+    compiled: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the n coordinates."""
+        return self.coordinates.names
+
+    @property
+    def multiplicity(self) -> Array:
+        """How many single correlations each coordinate stands for: (n,)."""
+        return self.coordinates.multiplicity
+
+    @property
+    def initial(self) -> Array:
+        """The state at Q = 0: (n,)."""
+        return np.zeros(len(self.names))
+
+    @property
+    def exactness(self) -> str:
+        """Of the rates: "exact" or "large-P"; a flow is continuous-time besides."""
+        return closures.EXACTNESS[self.closure]
+
+    @cached_property
+    def unrolled(self) -> int:
+        """Number of areas of the one-cluster form without loops that is used; 0 where the loops are."""
+        return closures.unrolled_form(self.rule)
+
+    @cached_property
+    def kernel(self) -> ModuleType:
+        """The generated functions, loaded at first use."""
+        return kernel(self.compiled)
+
+    def loop(self, name: str) -> Callable[..., Any]:
+        """A function of the kernel that has an unrolled form, in the form that is used."""
+        return getattr(self.kernel, f"{name}_{self.unrolled}" if self.unrolled else name)
+
+    @cached_property
+    def _rate_and_loss(self) -> Callable[[Array, Rule], tuple[Array, float]]:
+        return self.loop("rate_and_loss")
+
+    @cached_property
+    def _jacobian(self) -> Callable[[Array, Rule], Array]:
+        return self.loop("jacobian")
+
+    def rate(self, y: npt.ArrayLike) -> Array:
+        """Time derivative of the flow, per single coordinate: (n,)."""
+        return self._rate_and_loss(self.state(y), self.rule)[0]
+
+    def jacobian(self, y: npt.ArrayLike) -> Array:
+        """Derivative of the rate of each coordinate by each: (n, n); diag(multiplicity) times it is symmetric."""
+        return self._jacobian(self.state(y), self.rule)
+
+    def loss(self, y: npt.ArrayLike) -> float:
+        """The query's share of L(Q): the shares of all patches sum to it."""
+        return float(self._rate_and_loss(self.state(y), self.rule)[1])
+
+    def f(self, t: float, y: npt.ArrayLike) -> Array:
+        """``rate(y)``, with the signature that SciPy's solvers take."""
+        return self.rate(y)
+
+    def jac(self, t: float, y: npt.ArrayLike) -> Array:
+        """``jacobian(y)``, with the signature that SciPy's solvers take."""
+        return self.jacobian(y)
+
+    def attention(self, y: npt.ArrayLike, cluster: int = 0, latent: float | None = None) -> dict[str, float]:
+        """Attention on each group of areas, on the masked patches and on the query itself; they sum to 1.
+
+        Parameters
+        ----------
+        y : (n,) array
+        cluster : int
+            The cluster of the sample.
+        latent : float, optional
+            Fix every latent to this value; by default the mean over the latent law is taken.
+
+        Notes
+        -----
+        At the mean counts given that the query is masked, whatever the closure: large-P.
+        """
+        accept(cluster in range(len(self.coordinates.target)), "cluster", cluster, "the index of a cluster")
+        return self._attention(self.state(y), cluster, self.attention_rule(latent))
+
+    def attention_rule(self, latent: float | None = None) -> Rule:
+        """The mean-field rule at which attention is read off."""
+        if latent is None:
+            return self._attention_rule
+        setting = Setting(self.setting.geometry, Law.of(latent), self.setting.mask_ratio, self.setting.cluster_weights)
+        return closures.mean_field(setting, self.coordinates)
+
+    @cached_property
+    def _attention_rule(self) -> Rule:
+        return self.rule if self.closure == "mean-field" else closures.mean_field(self.setting, self.coordinates)
+
+    def _attention(self, y: Array, cluster: int, rule: Rule) -> dict[str, float]:
+        unmasked, masked, own = self.kernel.mean_attention(y, rule)
+        group_of = dict(zip(self.coordinates.fp[cluster].tolist(), self.coordinates.group_names(cluster), strict=True))
+        inside = range(rule.areas[cluster], rule.areas[cluster + 1])
+        groups: dict[str, float] = {}
+        for m in inside:
+            name = "target" if m == rule.target[cluster] else group_of[int(rule.fp[m])]
+            groups[name] = groups.get(name, 0.0) + float(unmasked[m])
+        return groups | {"masked": float(masked[cluster]), "self": float(own[cluster])}
+
+    def expand(self, y: npt.ArrayLike) -> dict[str, Any]:
+        """The single correlations: "fp", a list of one (N_k,) array per cluster, and "pp", a (P,) array over patches.
+
+        Raises
+        ------
+        ValueError
+            If the geometry has real sizes.
+        """
+        geometry, state = self.setting.geometry, self.state(y)
+        accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
+        assert geometry.area_of is not None
+        own = geometry.class_of(self.query)
+        pp = np.empty(geometry.area_of.shape[1])
+        for s, i in enumerate(self.coordinates.pp):
+            pp[geometry.patches_of(s)] = state[i]
+        pp[self.query if isinstance(self.query, int) else geometry.patches_of(own)[0]] = state[-1]
+        return {"fp": [state[index] for index in self.coordinates.fp], "pp": pp}
+
+    def equations(self) -> dict[str, sp.Expr]:
+        """The rate of each coordinate as a SymPy expression of all of them, numbers put in: what is integrated.
+
+        Raises
+        ------
+        ValueError
+            If there are too many rows to write out.
+        """
+        import sympy as sp
+
+        rows = len(self.rule.weight)
+        accept(
+            rows <= MOST_EQUATION_ROWS,
+            "rows",
+            rows,
+            f"at most {MOST_EQUATION_ROWS}: a sum over more is not for reading",
+        )
+        state = [sp.Symbol(name, real=True) for name in self.names]
+        numbers = self.rule._asdict()
+        numbers |= {
+            name: np.vectorize(lambda value: sp.nsimplify(value, rational=True), otypes=[object])(numbers[name])
+            for name in ("multiplicity", "copies", "size", "weight", "unmasked", "latent")
+        }
+        rate, _ = trace("rate_and_loss", np.array(state), Rule(**numbers))
+        return dict(zip(self.names, rate, strict=True))
+
+    def state(self, y: npt.ArrayLike) -> Array:
+        """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""
+        state = np.ascontiguousarray(y, dtype=float)
+        if state.shape != self.multiplicity.shape:
+            accept(False, "y", state.shape, f"a state of shape ({len(self.names)},)")
+        return state

@@ -1,0 +1,117 @@
+"""The one result type: a curve of the reduced coordinates, from a flow, a descent or a trained transformer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from derivations._shell import write_beside
+from dynamics.errors import accept
+from dynamics.geometry import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Kind = Literal["flow", "descent", "training"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Correlations of one query against time.
+
+    Attributes
+    ----------
+    kind : "flow" | "descent" | "training"
+        Gradient flow (continuous-time), reduced gradient descent, or a finite transformer.
+    names : tuple of str
+        Names of the n coordinates.
+    multiplicity : (n,) array
+        How many single correlations each stands for.
+    t : (m,) array
+        Time of the flow, η · iteration.
+    y : (n, m) array
+        The coordinates.
+    loss : (m,) array
+        The query's share of L(Q).
+    attention : dict of (m,) arrays
+        Attention on each group, "masked" and "self", summing to 1; at the mean counts.
+    log_t : (m,) array, optional
+        log t; finite where t overflows, −inf at t = 0.
+    spread : (n, m) array, optional
+        Training only: standard deviation, within each coordinate, of the correlations it stands for.
+    provenance : dict
+        What made it: parameters, closure and its exactness, seed, versions, hash of the equations.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    multiplicity: Array
+    t: Array
+    y: Array
+    loss: Array
+    attention: dict[str, Array]
+    log_t: Array = None  # type: ignore[assignment]
+    spread: Array | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.log_t is None:
+            with np.errstate(divide="ignore"):
+                object.__setattr__(self, "log_t", np.log(self.t))
+
+    def __getitem__(self, name: str) -> Array:
+        """One coordinate against time: an (m,) array; a KeyError names those there are."""
+        if name not in self.names:
+            raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}")
+        return self.y[self.names.index(name)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write all of it to a NumPy ``.npz`` file, whole or not at all; returns the path."""
+        path = Path(path)
+        accept(path.suffix == ".npz", "path", str(path), "a file name ending in .npz")
+        arrays = {key: getattr(self, key) for key in ("multiplicity", "t", "log_t", "y", "loss")}
+        arrays |= {f"attention {name}": values for name, values in self.attention.items()}
+        arrays |= {} if self.spread is None else {"spread": self.spread}
+        header = {"kind": self.kind, "names": self.names, "provenance": self.provenance}
+        with write_beside(path) as partial:
+            np.savez_compressed(partial, header=np.array(json.dumps(header)), **arrays)
+        return path
+
+    def plot(self, axes: Axes | None = None, names: tuple[str, ...] | None = None) -> Axes:
+        """Draw coordinates against time: lines, or points with their spread for a training."""
+        import matplotlib.pyplot as plt
+
+        axes = plt.subplots(layout="constrained")[1] if axes is None else axes
+        for name in self.names if names is None else names:
+            values = self[name]
+            if self.spread is None:
+                axes.plot(self.t, values, label=name)
+            else:
+                axes.errorbar(self.t, values, self.spread[self.names.index(name)], fmt=".", label=name)
+        axes.set(xlabel="$t$", ylabel="correlation of the query")
+        axes.legend()
+        return axes
+
+
+def load(path: str | Path) -> Trajectory:
+    """The trajectory that ``Trajectory.save`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no trajectory.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        accept("header" in file.files, "path", str(path), "a file written by Trajectory.save")
+        header = json.loads(str(file["header"]))
+        arrays = {key: file[key] for key in file.files if key != "header"}
+    attention = {
+        key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
+    }
+    return Trajectory(
+        header["kind"], tuple(header["names"]), attention=attention, provenance=header["provenance"], **arrays
+    )
