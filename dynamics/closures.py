@@ -8,9 +8,9 @@ values of its latent: large-P, error O(1/C_local).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,15 @@ class Rule(NamedTuple):
     weight: Array  # (rows,) probability of the row, that the query is masked included
     unmasked: Array  # (count rows, columns)
     latent: Array  # (latent rows, most areas of a cluster)
+
+    def with_numbers(self, number: Callable[[float], Any]) -> Rule:
+        """The same rule with numbers of another kind: rational or of many digits."""
+        return self._replace(
+            **{
+                name: np.vectorize(number, otypes=[object])(getattr(self, name))
+                for name in ("multiplicity", "copies", "size", "weight", "unmasked", "latent")
+            }
+        )
 
 
 @dataclass(frozen=True)

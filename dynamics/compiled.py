@@ -32,7 +32,7 @@ UNROLLED = (2, 3)  # numbers of areas for which a one-cluster form without loops
 
 
 @cache
-def kernel(compiled: bool = True) -> ModuleType:
+def kernel(compiled: bool) -> ModuleType:
     """The generated module: ``rate_and_loss``, ``jacobian`` and the other loops, compiled or as plain Python.
 
     Raises
@@ -62,9 +62,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in names}
 
 
-def trace(loop: str, *arguments: Any) -> Any:
-    """What a loop computes, run on SymPy symbols: its own expression for one geometry."""
-    return getattr(_symbolic_loops(), loop)(*arguments)
+def interpret(loop: str, exp: Callable[[Any], Any], *arguments: Any) -> Any:
+    """Run a loop on other numbers than floats, with their exponential.
+
+    On SymPy symbols it returns the expression that it computes, on mpmath's numbers as many digits as they have.
+    """
+    return getattr(_interpreted(exp), loop)(*arguments)
 
 
 def _cache_folder() -> Path:
@@ -166,12 +169,10 @@ def _lambdified(name: str, arguments: Any, expression: Any) -> str:
 
 
 @cache
-def _symbolic_loops() -> ModuleType:
-    """The loops as plain Python on SymPy symbols."""
-    import sympy as sp
-
-    module = ModuleType("symbolic_loops")
-    vars(module).update({"jit": _as_it_stands, "exp": sp.exp})
+def _interpreted(exp: Callable[[Any], Any]) -> ModuleType:
+    """The loops as plain Python, with this exponential."""
+    module = ModuleType("interpreted_loops")
+    vars(module).update({"jit": _as_it_stands, "exp": exp})
     exec(compile(_formulas_and_loops(), "<formulas and loops>", "exec"), vars(module))
     return module
 
@@ -208,8 +209,8 @@ def _unrolled(areas: int) -> str:
         unmasked=np.array([unmasked]),
         latent=np.array([[z] * areas]),
     )
-    rate, loss = trace("rate_and_loss", np.array(y), rule)
-    jacobian = trace("jacobian", np.array(y), rule)
+    rate, loss = interpret("rate_and_loss", sp.exp, np.array(y), rule)
+    jacobian = interpret("jacobian", sp.exp, np.array(y), rule)
     arguments = (*y, *size, *unmasked, *multiplicity, copies, z, weight)
     passed = ", ".join(
         [f"y[{i}]" for i in range(n)]

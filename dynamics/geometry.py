@@ -166,7 +166,7 @@ class Geometry:
             ok = self.clusters == 1 and largest is not None
             accept(ok, "query", query, "a patch index: there is no one cluster with a unique largest area")
             (class_areas,) = self.class_areas.T
-            is_global = class_areas == largest
+            is_global = np.equal(class_areas, largest)
             inside = is_global if query == "global" else ~is_global
             accept(inside.any(), "query", query, "a patch index: no area but the global one")
             return int(inside.argmax())

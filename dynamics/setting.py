@@ -43,13 +43,10 @@ class Setting:
     masked: int | float = field(init=False)
 
     def __post_init__(self) -> None:
-        geometry, K = self.geometry, self.geometry.clusters
+        geometry = self.geometry
         accept(isinstance(geometry, Geometry), "geometry", geometry, "a Geometry")
         object.__setattr__(self, "law", Law.of(self.latent))
-        weights = np.full(K, 1 / K) if self.cluster_weights is None else np.array(self.cluster_weights, dtype=float)
-        ok = weights.shape == (K,) and bool((weights > 0).all()) and abs(weights.sum() - 1) < 1e-12
-        accept(ok, "cluster_weights", self.cluster_weights, f"{K} numbers > 0 that sum to 1")
-        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "weights", _cluster_weights(self.cluster_weights, geometry.clusters))
         ratio = isinstance(self.mask_ratio, (int, float, np.number)) and 0 < self.mask_ratio < 1
         expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
         accept(ratio, "mask_ratio", self.mask_ratio, expected)
@@ -104,3 +101,16 @@ class Setting:
                     wholly_masked = math.comb(patches - size, int(masked) - size) / masks
                     floor += weight * size * wholly_masked
         return 0.5 * floor * self.law.mean_square
+
+
+def _cluster_weights(given: Any, K: int) -> Array:
+    """One probability a cluster, or a ValueError."""
+    if given is None:
+        return np.full(K, 1 / K)
+    try:
+        weights = np.array(given, dtype=float)
+    except (TypeError, ValueError):
+        weights = np.empty(0)
+    ok = weights.shape == (K,) and bool((weights > 0).all()) and abs(weights.sum() - 1) < 1e-12
+    accept(ok, "cluster_weights", given, f"one number > 0 for each of {K} clusters, that sum to 1")
+    return weights

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dynamics import closures
 from dynamics.closures import Closure, Rule
-from dynamics.compiled import kernel, trace
+from dynamics.compiled import interpret, kernel
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept
 from dynamics.geometry import Array
@@ -208,12 +208,8 @@ class System:
             f"at most {MOST_EQUATION_ROWS}: a sum over more is not for reading",
         )
         state = [sp.Symbol(name, real=True) for name in self.names]
-        numbers = self.rule._asdict()
-        numbers |= {
-            name: np.vectorize(lambda value: sp.nsimplify(value, rational=True), otypes=[object])(numbers[name])
-            for name in ("multiplicity", "copies", "size", "weight", "unmasked", "latent")
-        }
-        rate, _ = trace("rate_and_loss", np.array(state), Rule(**numbers))
+        rule = self.rule.with_numbers(lambda value: sp.nsimplify(value, rational=True))
+        rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
         return dict(zip(self.names, rate, strict=True))
 
     def state(self, y: npt.ArrayLike) -> Array:

@@ -1,0 +1,107 @@
+"""Bad input: one table of calls and what they say, before any work starts."""
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from tests.settings import TWO, WIDE
+
+GEOMETRY = dy.Geometry.single_cluster(4, 2, 2)
+UNEVEN = dy.Setting(dy.Geometry.from_labels([[0, 0, 0, 1, 1, 2]]))
+
+
+def system():
+    return dy.reduce(WIDE, "local", "mean-field")
+
+
+def vit():
+    return dy.Setting(dy.Geometry.single_cluster(98, 7, 14))
+
+
+CALLS = [
+    (lambda: dy.Geometry.from_labels([[0, 1.5]]), r"labels=\[1.5\]: expected whole numbers, 0 or more"),
+    (lambda: dy.Geometry.from_labels([[0, -1]]), r"labels=\[-1.0\]: expected whole numbers"),
+    (lambda: dy.Geometry.from_labels([[0, float("nan")]]), r"labels=\[nan\]: expected whole numbers"),
+    (lambda: dy.Geometry.from_labels([["a", "b"]]), r"labels=\[\['a', 'b'\]\]: expected a \(K, P\) array"),
+    (lambda: dy.Geometry.from_labels([]), r"labels=\[\]: expected a \(K, P\) array"),
+    (
+        lambda: dy.Geometry.from_labels([[0, 1], [0, 2]]),
+        r"labels\[1\]=\[0, 2\]: expected every area .* \[1\] have none",
+    ),
+    (lambda: dy.Geometry.from_labels([[0, 1, 1]], grid=(2, 2)), r"grid=\(2, 2\): expected H, W with H·W = 3"),
+    (lambda: dy.Geometry.single_cluster(0, 2, 2), "global_size=0: expected a whole number, 1 or more"),
+    (lambda: dy.Geometry.single_cluster(4, 2.5, 2), "local_size=2.5: expected a whole number"),
+    (lambda: dy.Geometry.scaling(0, 0.9, 0.5), "log10_patches=0: expected a number in"),
+    (lambda: dy.Geometry.scaling(3, 1.2, 0.5), "kappa_c=1.2: expected a number in"),
+    (lambda: dy.Geometry.scaling(3, 0.99, 0.9), "kappa_s=0.9: expected more than one local area"),
+    (lambda: dy.Setting("geometry"), "geometry='geometry': expected a Geometry"),
+    (lambda: dy.Setting(GEOMETRY, mask_ratio=1.5), r"mask_ratio=1.5: expected a number in \(0, 1\) that masks"),
+    (lambda: dy.Setting(GEOMETRY, mask_ratio=0.01), "mask_ratio=0.01: expected .* masks at least one .* 8 patches"),
+    (lambda: dy.Setting(GEOMETRY, mask_ratio=0.99), "mask_ratio=0.99: expected .* not all"),
+    (lambda: dy.Setting(GEOMETRY, mask_ratio="half"), "mask_ratio='half': expected a number"),
+    (lambda: dy.Setting(GEOMETRY, latent=-1.0), "latent=-1.0: expected values >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=([1, -2], [0.5, 0.5])), "latent=.*expected values >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=([1, 2], [0.5, 0.6])), "latent=.*expected weights that sum to 1, not 1.1"),
+    (lambda: dy.Setting(GEOMETRY, latent=([1, 2], [1.5, -0.5])), "latent=.*expected weights > 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=([1, 1], [0.5, 0.5])), "latent=.*expected each value once"),
+    (lambda: dy.Setting(GEOMETRY, latent="bright"), "latent='bright': expected a number >= 0 or a pair"),
+    (lambda: dy.Setting(GEOMETRY, latent=(1, 2, 3)), r"latent=\(1, 2, 3\): expected a number >= 0 or a pair"),
+    (lambda: dy.Setting(GEOMETRY, cluster_weights=[0.5, 0.5]), r"cluster_weights=\[0.5, 0.5\]: expected one number"),
+    (
+        lambda: dy.Setting(TWO.geometry, cluster_weights=[0.5, 0.6]),
+        r"cluster_weights=.*expected one number > 0 for each of 2 clusters",
+    ),
+    (lambda: TWO.information_gap, "clusters=2: expected one cluster"),
+    (lambda: UNEVEN.information_gap, "area_size=.*expected local areas of one size"),
+    (lambda: dy.Setting(dy.Geometry.single_cluster(2, 2, 2)).information_gap, "area_size=.*a unique largest area"),
+    (lambda: dy.Setting(dy.Geometry.scaling(3, 0.9, 0.3)).loss_floor, "geometry='scaling': expected patches"),
+    (lambda: dy.reduce("setting", 0), "setting='setting': expected a Setting"),
+    (lambda: dy.reduce(WIDE, 64), r"query=64: expected .*whole number in \[0, 63\]"),
+    (lambda: dy.reduce(WIDE, -1), r"query=-1: expected .*whole number in \[0, 63\]"),
+    (lambda: dy.reduce(WIDE, 1.5), r"query=1.5: expected .*whole number in \[0, 63\]"),
+    (lambda: dy.reduce(WIDE, "centre"), 'query=\'centre\': expected "local", "global" or a whole number'),
+    (lambda: dy.reduce(TWO, "local"), "query='local': expected a patch index"),
+    (lambda: dy.reduce(dy.Setting(dy.Geometry.scaling(3, 0.9, 0.3)), 0, "mean-field"), 'query=0: expected "local" or'),
+    (
+        lambda: dy.reduce(dy.Setting(dy.Geometry.scaling(3, 0.9, 0.3)), "local"),
+        "closure='exact': expected \"mean-field\"",
+    ),
+    (lambda: dy.reduce(WIDE, 0, "closed"), "closure='closed': expected 'exact' or 'mean-field'"),
+    (lambda: dy.reduce(vit(), "local"), r"closure='exact': expected \"mean-field\" here: .*e\+1\d rows"),
+    (lambda: system().rate(np.zeros(6)), r"y=\(6,\): expected a state of shape \(7,\)"),
+    (lambda: system().attention(np.zeros(7), cluster=1), "cluster=1: expected the index of a cluster"),
+    (lambda: dy.integrate(system()), "t_end=None: expected one of t_end, log_t_end and until"),
+    (lambda: dy.integrate(system(), t_end=-1.0), "t_end=-1.0: expected a finite time after 0"),
+    (lambda: dy.integrate(system(), t_end=1.0, log_t_end=1.0), "log_t_end=1.0: expected one of"),
+    (lambda: dy.integrate(system(), t_end=1.0, method="Euler"), "method='Euler': expected 'RK45' or"),
+    (lambda: dy.integrate(system(), t_end=1.0, variable="steps"), "variable='steps': expected 'auto' or"),
+    (lambda: dy.integrate(system(), t_end=1.0, rtol=0), "rtol=0: expected a number in"),
+    (lambda: dy.integrate(system(), t_end=1.0, t_eval=[0.5, 0.2]), "t_eval=.*expected increasing times in"),
+    (lambda: dy.integrate(system(), t_end=1.0, t_eval=[0.5, 2.0]), r"t_eval=.*expected increasing times in \[0, 1\]"),
+    (lambda: dy.integrate(system(), until=("aim", 0.5)), "until=.*the group one of target, global, other"),
+    (lambda: dy.integrate(system(), until=("target", 1.5)), r"until=\('target', 1.5\): expected"),
+    (lambda: dy.integrate(system(), log_t_end=1e4, variable="time"), "variable='time': expected a t_end"),
+    (lambda: dy.integrate(system(), t_end=1.0, start=np.full(7, np.nan)), "start=.*expected a finite state"),
+    (lambda: dy.descend(system(), 0.0, 5), "step_size=0.0: expected a finite number > 0"),
+    (lambda: dy.descend(system(), 1.0, -1), "steps=-1: expected a whole number, 0 or more"),
+    (lambda: dy.descend(system(), 1.0, 5, every=0), "every=0: expected a whole number, 1 or more"),
+    (lambda: dy.descend(system(), 1.0, 1).save("curve.txt"), "path='curve.txt': expected a file name ending in .npz"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), CALLS, ids=[message[:40] for _, message in CALLS])
+def test_bad_input_is_refused_by_name_and_value(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_impossible_request_is_refused_before_it_takes_memory():
+    import tracemalloc
+
+    setting = vit()
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="rows of occupancies"):
+        dy.reduce(setting, "local")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

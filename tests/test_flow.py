@@ -1,0 +1,176 @@
+"""Curves: SciPy's solvers in three variables, descent, restarts, limits, and what a failure says."""
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics.solver import METHODS
+from tests.settings import NARROW, THREE, TWO, WIDE
+
+
+@pytest.fixture(scope="module")
+def mean_field():
+    return dy.reduce(WIDE, "local", "mean-field")
+
+
+@pytest.fixture(scope="module")
+def precise(mean_field):
+    return dy.integrate(mean_field, t_end=80.0, rtol=1e-12, atol=1e-13, t_eval=[0.0, 1e-9, 1.0, 10.0, 50.0, 80.0])
+
+
+@pytest.mark.parametrize("variable", ["time", "log-time", "arc-length"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_in_every_variable_solves_the_same_flow(mean_field, precise, method, variable):
+    flow = dy.integrate(mean_field, t_end=80.0, method=method, variable=variable, t_eval=precise.t)
+    assert dy.compare(flow, precise, tolerance=3e-6).agrees
+    assert flow.t.tolist() == precise.t.tolist()
+
+
+@pytest.mark.parametrize("variable", ["log-time", "arc-length"])
+def test_implicit_methods_get_the_derivative_of_what_is_stepped(mean_field, variable):
+    from dynamics.solver import pose
+
+    problem = pose(mean_field, mean_field.initial, 0.0, 4.0, variable, 1e-10)
+    state = problem.initial + np.random.default_rng(0).normal(scale=0.3, size=len(problem.initial))
+    at, step = 1.3, 1e-6
+    if variable == "arc-length":
+        state[-1] = 1.0
+    for i, unit in enumerate(np.eye(len(state))):
+        slope = (problem.rate(at, state + step * unit) - problem.rate(at, state - step * unit)) / (2 * step)
+        assert np.abs(slope - problem.jacobian(at, state)[:, i]).max() <= 1e-8
+
+
+@pytest.mark.parametrize("variable", ["time", "arc-length"])
+def test_a_flow_continued_is_the_flow_unbroken(mean_field, precise, variable):
+    first = dy.integrate(mean_field, t_end=10.0, variable=variable, rtol=1e-10, atol=1e-12)
+    second = dy.integrate(mean_field, t_end=80.0, variable=variable, rtol=1e-10, atol=1e-12, start=first)
+    assert second.t[0] == pytest.approx(10.0)
+    assert np.abs(second.y[:, -1] - precise.y[:, -1]).max() <= 1e-8
+
+
+def test_until_stops_where_the_attention_gets_there(mean_field):
+    flow = dy.integrate(mean_field, until=("target", 0.5), rtol=1e-10, atol=1e-12)
+    assert flow.attention["target"][-1] == pytest.approx(0.5, abs=1e-9)
+    sampled = dy.integrate(mean_field, until=("target", 0.5), t_eval=[1.0, 20.0, 70.0], rtol=1e-10, atol=1e-12)
+    assert sampled.t[:-1].tolist() == [1.0, 20.0]
+    assert sampled.t[-1] == pytest.approx(flow.t[-1], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("setting", "exact", "mean_field"),
+    [(WIDE, "52.60", "50.17"), (dy.Setting(dy.Geometry.single_cluster(832, 8, 21)), None, "353.1")],
+)
+def test_half_times_of_the_theory(setting, exact, mean_field):
+    for closure, expected in (("exact", exact), ("mean-field", mean_field)):
+        if expected is not None:
+            flow = dy.integrate(dy.reduce(setting, "local", closure), until=("target", 0.5), rtol=1e-10, atol=1e-12)
+            assert f"{flow.t[-1]:.{len(expected.split('.')[1])}f}" == expected
+
+
+@pytest.mark.parametrize(
+    ("kappa_c", "kappa_s", "log10_patches", "exponent", "plateau"),
+    [
+        (0.98, 0.3, 3, ".8460", "-.38714"),
+        (0.98, 0.3, 6, ".7667", "-.34977"),
+        (0.98, 0.3, 12, ".7379", "-.33616"),
+        (0.98, 0.3, 30, ".7181", "-.33097"),
+        (0.98, 0.3, 100, ".7060", "-.33001"),
+        (0.7, 0.6, 3, ".6400", "-.03965"),
+        (0.7, 0.6, 6, ".5030", "-.00534"),
+        (0.7, 0.6, 12, ".4502", "-.00012"),
+        (0.7, 0.6, 30, ".4201", "-.00000"),
+    ],
+)
+def test_exponents_of_the_theory(kappa_c, kappa_s, log10_patches, exponent, plateau):
+    setting = dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s))
+    assert setting.information_gap == pytest.approx((1 - kappa_s) - 2 * (1 - kappa_c))
+    system = dy.reduce(setting, "local", "mean-field")
+    flow = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12)
+    log_patches = log10_patches * np.log(10)
+    assert f"{flow.log_t[-1] / log_patches:.4f}".lstrip("0") == exponent
+    assert f"{flow['fp.global'][-1] / log_patches:.5f}".replace("0.", ".") == plateau
+
+
+def test_the_late_flow_follows_its_power_law():
+    # large-P: the loss per masked patch approaches 1/(4t) from (C − 1)/C of it
+    system = dy.reduce(dy.Setting(dy.Geometry.scaling(12, 0.98, 0.3)), "local", "mean-field")
+    flow = dy.integrate(system, log_t_end=60.0, rtol=1e-10, atol=1e-12)
+    late = flow.log_t > 50
+    slope = np.polyfit(flow.log_t[late], np.log(flow.loss[late]), 1)[0]
+    assert slope == pytest.approx(-1, abs=1e-3)
+    local = 10 ** (12 * 0.3)
+    assert 4 * flow.t[-1] * flow.loss[-1] == pytest.approx((local - 1) / local, rel=5e-3)
+
+
+def test_flow_minus_descent_shrinks_linearly_in_the_step(mean_field):
+    flow = dy.integrate(mean_field, t_end=40.0, rtol=1e-12, atol=1e-14)
+    steps = np.array([40, 80, 160, 320, 640])
+    gaps = [np.abs(dy.descend(mean_field, 40.0 / n, int(n)).y[:, -1] - flow.y[:, -1]).max() for n in steps]
+    slope = np.polyfit(np.log(40.0 / steps), np.log(gaps), 1)[0]
+    assert 0.95 <= slope <= 1.05
+
+
+def test_a_descent_continued_through_a_file_is_the_descent_unbroken_bit_for_bit(tmp_path):
+    system = dy.reduce(THREE, 1)
+    whole = dy.descend(system, 0.7, 90)
+    first = dy.load(dy.descend(system, 0.7, 40).save(tmp_path / "first.npz"))
+    second = dy.descend(system, 0.7, 50, start=first)
+    assert np.array_equal(second.y, whole.y[:, 40:])
+    assert np.array_equal(second.t, whole.t[40:])
+
+
+def test_a_descent_may_be_recorded_now_and_then():
+    system = dy.reduce(TWO, 1)
+    whole, thin = dy.descend(system, 0.5, 10), dy.descend(system, 0.5, 10, every=4)
+    assert np.array_equal(thin.y, whole.y[:, [0, 4, 8, 10]])
+    assert np.array_equal(thin.t, whole.t[[0, 4, 8, 10]])
+
+
+def test_nothing_moves_in_no_steps():
+    curve = dy.descend(dy.reduce(TWO, 1), 0.5, 0)
+    assert curve.y.shape[1] == 1
+    assert not curve.y.any()
+
+
+def test_plain_python_gives_the_same_curve(mean_field):
+    plain = dy.reduce(WIDE, "local", "mean-field", compiled=False)
+    same = dy.compare(dy.descend(plain, 1.0, 60), dy.descend(mean_field, 1.0, 60), tolerance=1e-13)
+    assert same.agrees
+
+
+def test_a_step_that_leaves_the_finite_numbers_is_an_error_with_the_curve_so_far(mean_field):
+    with pytest.raises(
+        dy.IntegrationError, match=r"step_size=1e\+200: the state is not finite after 2 steps"
+    ) as caught:
+        dy.descend(mean_field, 1e200, 10)
+    assert np.isfinite(caught.value.trajectory.y).all()
+
+
+def test_what_is_not_finite_is_an_error_whatever_the_solver_says(mean_field, monkeypatch):
+    import scipy.integrate
+
+    solve_ivp = scipy.integrate.solve_ivp
+
+    def broken(*arguments, **options):
+        solution = solve_ivp(*arguments, **options)
+        solution.y[0, -3:] = np.nan
+        assert solution.success
+        return solution
+
+    monkeypatch.setattr(scipy.integrate, "solve_ivp", broken)
+    with pytest.raises(dy.IntegrationError, match="left the finite numbers") as caught:
+        dy.integrate(mean_field, t_end=10.0)
+    assert np.isfinite(caught.value.trajectory.y).all()
+    assert len(caught.value.trajectory.t) > 3
+
+
+def test_a_group_that_is_never_attended_to_is_an_error_that_says_so():
+    alone = dy.Setting(dy.Geometry.single_cluster(4, 1, 3))
+    with pytest.raises(dy.IntegrationError, match="not reached"):
+        dy.integrate(dy.reduce(alone, "local"), until=("target", 0.5))
+
+
+def test_the_exact_flow_of_the_other_regime_has_one_phase():
+    flow = dy.integrate(dy.reduce(NARROW, "local"), until=("target", 0.5))
+    wide = dy.integrate(dy.reduce(WIDE, "local"), until=("target", 0.5))
+    assert flow["fp.global"].min() > 0.35 * wide["fp.global"].min()

@@ -1,0 +1,131 @@
+"""Formula to machine code: compiled, plain and 50-digit evaluations of one and the same kernel."""
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import dynamics as dy
+from dynamics import compiled, selfcheck
+from dynamics.system import System
+from tests.settings import SMALL, TWO, WIDE
+from tests.strategies import systems
+
+
+def fifty_digits(system: System, y):
+    """Rate, loss and Jacobian with 50 digits."""
+    with mpmath.workdps(50):
+        rule, state = system.rule.with_numbers(mpmath.mpf), np.array([mpmath.mpf(value) for value in y])
+        rate, loss = compiled.interpret("rate_and_loss", mpmath.exp, state, rule)
+        jacobian = compiled.interpret("jacobian", mpmath.exp, state, rule)
+        return rate.astype(float), float(loss), jacobian.astype(float)
+
+
+def relative(found, exact):
+    return np.max(np.abs(np.asarray(found) - exact)) / np.max(np.abs(exact))
+
+
+def test_the_kernel_is_checked_against_the_loss_written_out_and_differentiated():
+    for which in (True, False):
+        selfcheck.check_kernel(compiled.kernel(which))
+
+
+@settings(max_examples=10)
+@given(systems(most_patches=5, most_clusters=2))
+def test_compiled_equals_plain_equals_fifty_digits(drawn):
+    system, y = drawn
+    plain = dy.reduce(system.setting, system.query, compiled=False)
+    rate, loss, jacobian = fifty_digits(system, y)
+    for kind in (system, plain):
+        scale = np.abs(rate).max() or 1.0
+        assert np.abs(kind.rate(y) - rate).max() <= 1e-13 * scale
+        assert kind.loss(y) == pytest.approx(loss, rel=1e-13, abs=1e-300)
+        assert np.abs(kind.jacobian(y) - jacobian).max() <= 1e-12 * (np.abs(jacobian).max() or 1.0)
+
+
+@pytest.mark.parametrize("locked", ["target", "global"])
+@pytest.mark.parametrize("strength", [5.0, 15.0, 25.0])
+def test_every_digit_survives_locking(locked, strength):
+    system = dy.reduce(WIDE, "local", "mean-field")
+    y = np.random.default_rng(1).normal(scale=0.1, size=7)
+    y[system.names.index(f"fp.{locked}")] = strength
+    rate, loss, jacobian = fifty_digits(system, y)
+    forms = [("rate_and_loss", "jacobian"), ("rate_and_loss_3", "jacobian_3")]
+    for rate_and_loss, derivative in forms:
+        found, value = getattr(system.kernel, rate_and_loss)(y, system.rule)
+        assert np.abs(found / rate - 1).max() <= 1e-13
+        assert value == pytest.approx(loss, rel=1e-13)
+        assert np.abs(getattr(system.kernel, derivative)(y, system.rule) / jacobian - 1).max() <= 1e-12
+
+
+def test_one_compilation_serves_every_geometry():
+    for setting in SMALL.values():
+        dy.reduce(setting, 0).rate(np.zeros(len(dy.reduce(setting, 0).names)))
+    assert len(compiled.kernel(True).rate_and_loss.signatures) == 1
+
+
+def test_the_unrolled_form_is_used_where_it_fits_and_only_there():
+    assert dy.reduce(WIDE, "local", "mean-field").unrolled == 3
+    assert dy.reduce(WIDE, "global", "mean-field").unrolled == 2
+    assert dy.reduce(WIDE, "local").unrolled == 0
+    assert dy.reduce(TWO, 0, "mean-field").unrolled == 0
+    one_patch_areas = dy.Setting(dy.Geometry.single_cluster(5, 1, 4))
+    assert dy.reduce(one_patch_areas, "local", "mean-field").unrolled == 0
+
+
+@pytest.mark.parametrize("form", ["formula", "loop"])
+def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, form):
+    text = Path(compiled.kernel(False).__file__).read_text()
+    before, after = {
+        "formula": (
+            "pull_masked(z_a, A_a, R_a, stray):\n    return -",
+            "pull_masked(z_a, A_a, R_a, stray):\n    return -1.01*",
+        ),
+        "loop": ("(rule.size[s] - unmasked)", "rule.size[s]"),
+    }[form]
+    assert before in text
+    path = tmp_path / "kernel_mutated.py"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(RuntimeError, match="off the derived one"):
+        selfcheck.check_kernel(compiled._load(path, False))
+
+
+def fresh(folder, code="S.rate(S.initial)", compiled_=False):
+    """Run a first answer in a process of its own, its cache in `folder`."""
+    program = (
+        "import dynamics as dy; S = dy.reduce(dy.Setting(dy.Geometry.single_cluster(40, 6, 4)), 'local', 'mean-field', "
+        f"compiled={compiled_}); print({code}.tolist())"
+    )
+    environment = {"ATTENTION_DYNAMICS_CACHE": str(folder), "PATH": ""}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+
+def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
+    first = fresh(tmp_path)
+    assert "deriving" in first.stderr
+    (generated,) = tmp_path.glob("kernel_*.py")
+    stamp = generated.stat().st_mtime_ns
+    second = fresh(
+        tmp_path, "__import__('numpy').array(['sympy' in __import__('sys').modules, S.rate(S.initial)[0] > 0])"
+    )
+    assert second.stdout.split() == ["[False,", "True]"]
+    assert second.stderr == ""
+    assert generated.stat().st_mtime_ns == stamp
+
+
+def test_two_processes_may_build_at_once(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        both = pool.map(fresh, [tmp_path, tmp_path])
+    assert both[0].stdout == both[1].stdout
+    assert len(list(tmp_path.glob("kernel_*.py"))) == 1
+
+
+def test_a_cache_folder_that_cannot_be_written_to_is_done_without(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert fresh(blocked / "cache").stdout == fresh(tmp_path / "cache").stdout

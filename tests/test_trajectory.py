@@ -1,0 +1,77 @@
+"""The one result type: files, names, comparison and plot."""
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from tests.settings import TWO, WIDE
+
+
+def test_a_trajectory_survives_its_file(tmp_path):
+    flow = dy.integrate(dy.reduce(TWO, 2), t_end=5.0)
+    again = dy.load(flow.save(tmp_path / "flow.npz"))
+    assert (again.kind, again.names, again.provenance) == (flow.kind, flow.names, flow.provenance)
+    for field in ("t", "log_t", "y", "loss", "multiplicity"):
+        assert np.array_equal(getattr(again, field), getattr(flow, field))
+    assert again.attention.keys() == flow.attention.keys()
+    assert all(np.array_equal(again.attention[name], flow.attention[name]) for name in flow.attention)
+    assert again.spread is None
+
+
+def test_a_file_says_what_made_it():
+    made = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).provenance
+    assert made["exactness"] == "large-P, continuous-time"
+    assert made["method"] == "DOP853"
+    assert set(made["versions"]) >= {"sympy", "numpy", "scipy", "numba"}
+    assert len(made["equations"]) == 16
+    assert dy.descend(dy.reduce(TWO, 0), 0.1, 2).provenance["exactness"] == "exact"
+
+
+def test_a_failed_save_leaves_no_file(tmp_path, monkeypatch):
+    flow = dy.descend(dy.reduce(TWO, 0), 0.1, 2)
+    monkeypatch.setattr(np, "savez_compressed", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        flow.save(tmp_path / "flow.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_coordinate_is_found_by_its_name():
+    flow = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0)
+    assert np.array_equal(flow["pp.self"], flow.y[-1])
+    with pytest.raises(KeyError, match=r"'fp\.mine'.*fp\.target"):
+        flow["fp.mine"]
+
+
+def test_attention_sums_to_one_along_a_curve():
+    flow = dy.integrate(dy.reduce(TWO, 2), t_end=50.0)
+    assert np.abs(sum(flow.attention.values()) - 1).max() <= 1e-14
+
+
+def test_a_comparison_names_what_differs():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    first, second = dy.descend(system, 1.0, 20), dy.descend(system, 1.0, 20)
+    assert dy.compare(first, second, tolerance=0.0).agrees
+    second.y[1, 7] += 1e-3
+    table = dy.compare(first, second)
+    assert [row.coordinate for row in table.rows if not row.agrees] == ["fp.global"]
+    assert table.largest == pytest.approx(1e-3)
+    assert "differs" in str(table)
+    assert table.rows[1].final == 0.0
+
+
+def test_only_common_times_and_coordinates_compare():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    steps = dy.descend(system, 1.0, 20)
+    with pytest.raises(ValueError, match="no time in common"):
+        dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 1.5]))
+    with pytest.raises(ValueError, match="second="):
+        dy.compare(steps, dy.descend(dy.reduce(WIDE, "global", "mean-field"), 1.0, 20))
+    assert dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 2.0]), 1.0).times == 1
+
+
+def test_a_curve_draws_itself():
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    axes = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names=("fp.target", "fp.global"))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fp.target", "fp.global"]
