@@ -80,7 +80,7 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
         If the geometry has real sizes, or there are more rows than memory should hold.
     """
     geometry = setting.geometry
-    accept(geometry.area_of is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
+    accept(geometry.patch_class is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
     masked = int(setting.masked)
     values = len(setting.law.values)
     rows = occupancy.count_rows(coordinates.class_size, masked) * sum(values**count for count in geometry.areas)

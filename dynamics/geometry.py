@@ -25,19 +25,19 @@ class Geometry:
 
     Attributes
     ----------
-    area_of : (K, P) array of int, or None
-        Area of patch p in cluster k; None where sizes are real numbers (``scaling``).
+    patch_class : (P,) array of int, or None
+        Class of patch p; None where sizes are real numbers (``scaling``).
     class_areas : (S, K) array of int
         Area of class s in cluster k.
     class_size : (S,) array
-        Patches in class s; real where ``area_of`` is None.
+        Patches in class s; real in ``scaling``.
     class_copies : (S,) array
         How many classes of this size the entry stands for: 1, except in ``scaling``.
     grid : (H, W) or None
         Rows and columns of patches, to draw.
     """
 
-    area_of: Indices | None
+    patch_class: Indices | None
     class_areas: Indices
     class_size: Array
     class_copies: Array
@@ -66,8 +66,8 @@ class Geometry:
         if grid is not None:
             shape = tuple(whole_number("grid", side, 1) for side in grid)
             accept(math.prod(shape) == area_of.shape[1], "grid", grid, f"H, W with H·W = {area_of.shape[1]} patches")
-        areas, sizes = np.unique(area_of, axis=1, return_counts=True)
-        return cls(area_of, areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
+        areas, patch_class, sizes = np.unique(area_of, axis=1, return_inverse=True, return_counts=True)
+        return cls(patch_class.ravel(), areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
 
     @classmethod
     def single_cluster(cls, global_size: int, local_size: int, local_areas: int) -> Geometry:
@@ -128,9 +128,14 @@ class Geometry:
         return cls(None, np.array([[0], [1]]), np.array([global_size, local_size]), np.array([1.0, local_areas]), None)
 
     @property
+    def area_of(self) -> Indices | None:
+        """Area of patch p in cluster k, (K, P); None where sizes are real numbers (``scaling``)."""
+        return None if self.patch_class is None else self.class_areas[self.patch_class].T
+
+    @property
     def patches(self) -> int | float:
         """Number of patches P; real in ``scaling``."""
-        return float(self.class_size @ self.class_copies) if self.area_of is None else self.area_of.shape[1]
+        return float(self.class_size @ self.class_copies) if self.patch_class is None else len(self.patch_class)
 
     @property
     def clusters(self) -> int:
@@ -148,7 +153,7 @@ class Geometry:
 
     def global_area(self, k: int = 0) -> int | None:
         """The unique largest area of cluster k (in ``scaling``, the one of size P^κc); None if there is none."""
-        if self.area_of is None:
+        if self.patch_class is None:
             return 0
         sizes = self.area_size(k)
         return int(sizes.argmax()) if (sizes == sizes.max()).sum() == 1 else None
@@ -166,19 +171,20 @@ class Geometry:
             ok = self.clusters == 1 and largest is not None
             accept(ok, "query", query, "a patch index: there is no one cluster with a unique largest area")
             (class_areas,) = self.class_areas.T
+            assert largest is not None
             is_global = np.equal(class_areas, largest)
             inside = is_global if query == "global" else ~is_global
             accept(inside.any(), "query", query, "a patch index: no area but the global one")
             return int(inside.argmax())
-        accept(self.area_of is not None, "query", query, '"local" or "global": patches are not numbered here')
-        assert self.area_of is not None
-        patch = whole_number("query", query, 0, self.area_of.shape[1] - 1, also='"local", "global" or ')
-        return int((self.class_areas == self.area_of[:, patch]).all(axis=1).argmax())
+        accept(self.patch_class is not None, "query", query, '"local" or "global": patches are not numbered here')
+        assert self.patch_class is not None
+        patch = whole_number("query", query, 0, len(self.patch_class) - 1, also='"local", "global" or ')
+        return int(self.patch_class[patch])
 
     def patches_of(self, query_class: int) -> Indices:
         """The patches of a class."""
-        assert self.area_of is not None
-        return np.flatnonzero((self.area_of.T == self.class_areas[query_class]).all(axis=1))
+        assert self.patch_class is not None
+        return np.flatnonzero(np.equal(self.patch_class, query_class))
 
 
 def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:

@@ -51,7 +51,7 @@ class Setting:
         expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
         accept(ratio, "mask_ratio", self.mask_ratio, expected)
         masked = self.mask_ratio * geometry.patches
-        if geometry.area_of is not None:
+        if geometry.patch_class is not None:
             masked = round(masked)
         accept(1 <= masked <= geometry.patches - 1, "mask_ratio", self.mask_ratio, expected)
         object.__setattr__(self, "masked", masked)
@@ -92,7 +92,7 @@ class Setting:
             If the geometry has real sizes.
         """
         geometry, masked = self.geometry, self.masked
-        accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
+        accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
         patches, masks = int(geometry.patches), math.comb(int(geometry.patches), int(masked))
         floor = 0.0
         for k, weight in enumerate(self.weights):

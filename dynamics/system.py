@@ -181,13 +181,10 @@ class System:
             If the geometry has real sizes.
         """
         geometry, state = self.setting.geometry, self.state(y)
-        accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
-        assert geometry.area_of is not None
-        own = geometry.class_of(self.query)
-        pp = np.empty(geometry.area_of.shape[1])
-        for s, i in enumerate(self.coordinates.pp):
-            pp[geometry.patches_of(s)] = state[i]
-        pp[self.query if isinstance(self.query, int) else geometry.patches_of(own)[0]] = state[-1]
+        accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
+        first = geometry.patches_of(geometry.class_of(self.query))[0]
+        pp = state[self.coordinates.pp[geometry.patch_class]]
+        pp[first if isinstance(self.query, str) else self.query] = state[-1]
         return {"fp": [state[index] for index in self.coordinates.fp], "pp": pp}
 
     def equations(self) -> dict[str, sp.Expr]:
