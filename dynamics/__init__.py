@@ -1,9 +1,9 @@
 """The training dynamics, in numbers.
 
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
-``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``compiled``, ``selfcheck`` (from
-formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``, ``compare``; and
-beside them, independent of it all, ``transformer``.
+``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
+``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
+``compare``; and beside them, independent of it all, ``transformer``.
 """
 
 from __future__ import annotations

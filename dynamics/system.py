@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from dynamics import closures
 from dynamics.closures import Closure, Rule
-from dynamics.compiled import interpret, kernel
+from dynamics.compiled import kernel
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept
 from dynamics.geometry import Array
 from dynamics.laws import Law
 from dynamics.setting import Setting
+from dynamics.source import interpret
 
 if TYPE_CHECKING:
     import sympy as sp

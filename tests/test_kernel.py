@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 import dynamics as dy
-from dynamics import compiled, selfcheck
+from dynamics import compiled, selfcheck, source
 from dynamics.system import System
 from tests.settings import SMALL, TWO, WIDE
 from tests.strategies import systems
@@ -21,8 +21,8 @@ def fifty_digits(system: System, y):
     """Rate, loss and Jacobian with 50 digits."""
     with mpmath.workdps(50):
         rule, state = system.rule.with_numbers(mpmath.mpf), np.array([mpmath.mpf(value) for value in y])
-        rate, loss = compiled.interpret("rate_and_loss", mpmath.exp, state, rule)
-        jacobian = compiled.interpret("jacobian", mpmath.exp, state, rule)
+        rate, loss = source.interpret("rate_and_loss", mpmath.exp, state, rule)
+        jacobian = source.interpret("jacobian", mpmath.exp, state, rule)
         return rate.astype(float), float(loss), jacobian.astype(float)
 
 

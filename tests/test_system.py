@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dynamics as dy
-from dynamics import compiled
+from dynamics import source
 from tests.settings import NARROW, SMALL, THREE, TWO, WIDE
 from tests.strategies import settings_of_learning, systems
 
@@ -22,7 +22,7 @@ def loss_derivative(system, y, direction):
         rule, step = system.rule.with_numbers(mpmath.mpf), mpmath.mpf(10) ** -20
         state = np.array([mpmath.mpf(value) for value in y])
         towards = np.array([mpmath.mpf(value) for value in direction]) * step
-        up, down = (compiled.interpret("rate_and_loss", mpmath.exp, state + s * towards, rule)[1] for s in (1, -1))
+        up, down = (source.interpret("rate_and_loss", mpmath.exp, state + s * towards, rule)[1] for s in (1, -1))
         return float((up - down) / (2 * step))
 
 
