@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,7 @@ def __getattr__(name: str) -> ModuleType:
     raise AttributeError(f"module 'derivations' has no attribute {name!r}; it has {', '.join(__all__)}")
 
 
+@cache
 def source_hash() -> str:
     """Hash of the text of the derivations: names what is generated from them, without deriving anything."""
     digest = hashlib.sha256()

@@ -50,6 +50,7 @@ def kernel(compiled: bool) -> ModuleType:
     return module
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of everything that takes part in a number."""
     names = ("attention-dynamics", "sympy", "scipy", "numpy", "numba")

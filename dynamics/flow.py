@@ -235,7 +235,7 @@ def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Arra
         "latent": [setting.law.values.tolist(), setting.law.weights.tolist()],
         "cluster_weights": setting.weights.tolist(),
         "equations": source_hash(),
-        "versions": versions(),
+        "versions": versions().copy(),
     }
     return Trajectory(
         kind,

@@ -57,18 +57,21 @@ def _in_log_time(system: System, y: Array, t: float, log_first: float, log_last:
 def _in_arc_length(system: System, y: Array, t: float, log_first: float, log_last: float) -> Problem:
     """d(y, log t)/dl = (t·rate, 1)/√(1 + |t·rate|²)."""
 
+    def direction(state: Array) -> Array:
+        out = np.ones(len(state))
+        np.multiply(np.exp(state[-1]), system.rate(state[:-1]), out=out[:-1])
+        return out
+
     def rate(length: float, state: Array) -> Array:
-        direction = np.append(np.exp(state[-1]) * system.rate(state[:-1]), 1.0)
-        return direction / math.sqrt(direction @ direction)
+        ahead = direction(state)
+        return ahead / math.sqrt(ahead @ ahead)
 
     def jacobian(length: float, state: Array) -> Array:
-        moment = np.exp(state[-1])
-        direction = np.append(moment * system.rate(state[:-1]), 1.0)
-        turn = np.zeros((len(state), len(state)))
-        turn[:-1, :-1] = moment * system.jacobian(state[:-1])
-        turn[:-1, -1] = direction[:-1]
-        norm = math.sqrt(direction @ direction)
-        return turn / norm - np.outer(direction, direction @ turn) / norm**3
+        ahead, turn = direction(state), np.zeros((len(state), len(state)))
+        turn[:-1, :-1] = np.exp(state[-1]) * system.jacobian(state[:-1])
+        turn[:-1, -1] = ahead[:-1]
+        norm = math.sqrt(ahead @ ahead)
+        return turn / norm - np.outer(ahead, ahead @ turn) / norm**3
 
     return Problem((0.0, LONGEST), np.append(y, log_first), rate, jacobian, lambda at, states: states[-1], None)
 

@@ -1,0 +1,125 @@
+"""Where users wait, each as a ratio to a peer or a bound measured in the same run.
+
+    pytest tests/benchmarks --benchmark-enable
+
+The ratios are printed with ``-s`` and kept in ``extra_info`` of ``--benchmark-json``.
+"""
+
+import subprocess
+import sys
+import timeit
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from tests.settings import WIDE
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def seconds(call, enough=0.2):
+    """Shortest time of a call, repeated until it has taken `enough` in all."""
+    timer = timeit.Timer(call)
+    number, _ = timer.autorange()
+    return min(timer.repeat(max(3, int(enough / 0.2)), number)) / number
+
+
+def against(benchmark, name, peer):
+    """Record the benchmark's time over that of a peer; in a plain test run, run the peer once."""
+    if benchmark.stats is None:
+        peer()
+        return
+    ratio = benchmark.stats.stats.min / seconds(peer)
+    benchmark.extra_info["ratio"] = f"{ratio:.3g} × {name}"
+    print(f"\n{benchmark.name}: {ratio:.3g} × {name}")
+
+
+@pytest.fixture(scope="module")
+def system():
+    return dy.reduce(WIDE, "local", "mean-field")
+
+
+def exponentials(count):
+    """The least a rate can cost: its exponentials, in compiled code."""
+    import numba
+
+    @numba.njit
+    def run(x):
+        total = 0.0
+        for i in range(len(x)):
+            total += np.exp(x[i])
+        return total
+
+    x = np.linspace(-1, 1, count)
+    run(x)
+    return lambda: run(x)
+
+
+@pytest.mark.benchmark(group="rate")
+def test_steps_of_descent_in_the_unrolled_form(benchmark, system):
+    steps = 100_000
+    benchmark(dy.descend, system, 1e-3, steps, every=steps)
+    against(benchmark, "its exponentials alone", exponentials(7 * steps))
+
+
+@pytest.mark.benchmark(group="rate")
+def test_steps_of_descent_in_loops(benchmark, system):
+    steps = 100_000
+    step = system.kernel.descend
+    benchmark(step, system.initial, system.rule, 1e-3, steps, steps)
+    against(benchmark, "the unrolled form", lambda: dy.descend(system, 1e-3, steps, every=steps))
+
+
+@pytest.mark.benchmark(group="rate")
+def test_an_exact_rate_of_2058_occupancies(benchmark):
+    exact = dy.reduce(WIDE, "local")
+    benchmark(exact.rate, exact.initial)
+    against(benchmark, "an exponential a row", exponentials(len(exact.rule.weight)))
+
+
+@pytest.mark.benchmark(group="jacobian")
+def test_a_jacobian(benchmark, system):
+    benchmark(system.jacobian, system.initial)
+    against(benchmark, "a rate", lambda: system.rate(system.initial))
+
+
+@pytest.mark.benchmark(group="solve")
+def test_one_flow_to_the_half_time(benchmark, system):
+    from scipy.integrate import solve_ivp
+
+    benchmark(dy.integrate, system, until=("target", 0.5))
+    end = dy.integrate(system, until=("target", 0.5)).t[-1]
+    peer = lambda: solve_ivp(system.f, (0, end), system.initial, method="DOP853", rtol=1e-8, atol=1e-10)  # noqa: E731
+    against(benchmark, "solve_ivp in time, the end known", peer)
+
+
+@pytest.mark.benchmark(group="solve")
+def test_one_flow_at_a_size_of_a_hundred_digits(benchmark):
+    large = dy.reduce(dy.Setting(dy.Geometry.scaling(100, 0.98, 0.3)), "local", "mean-field")
+    small = dy.reduce(dy.Setting(dy.Geometry.scaling(3, 0.98, 0.3)), "local", "mean-field")
+    benchmark(dy.integrate, large, until=("target", 0.5))
+    against(benchmark, "the same at P = 10³", lambda: dy.integrate(small, until=("target", 0.5)))
+
+
+@pytest.mark.benchmark(group="transformer")
+@pytest.mark.parametrize("basis", ["coordinates", "random"])
+def test_a_sampled_gradient(benchmark, basis):
+    model = dy.FiniteTransformer(WIDE, basis=basis)
+    Q, samples = model.to_basis(np.zeros((model.dimension,) * 2)), 256
+    keys = np.random.default_rng(0).standard_normal((samples, 64, model.dimension))
+    benchmark(model.gradient, Q, samples=samples)
+    against(benchmark, "one dense product Q·keys", lambda: keys @ Q)
+
+
+@pytest.mark.benchmark(group="first answer")
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "plain"])
+def test_the_first_answer_of_a_fresh_process(benchmark, compiled):
+    program = (
+        "import dynamics as dy; S = dy.reduce(dy.Setting(dy.Geometry.single_cluster(40, 6, 4)), 'local', 'mean-field', "
+        f"compiled={compiled}); dy.integrate(S, until=('target', 0.5))"
+    )
+    run = lambda code: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: E731
+    run(program)
+    benchmark.pedantic(run, args=(program,), rounds=3)
+    against(benchmark, "importing NumPy and scipy.integrate", lambda: run("import numpy, scipy.integrate"))
