@@ -77,12 +77,10 @@ def reference(areas: tuple[int, ...], rule: Rule, y: Array) -> dict[str, Array]:
     values = [*y, *rule.unmasked[0], *(rule.size - rule.unmasked[0]), *rule.latent[0]]
     with mpmath.workdps(50):
         loss, gradient, hessian = _written_out(areas)(*map(mpmath.mpf, values))
-    n = len(y)
-    return {
-        "loss": np.array(float(loss)),
-        "rate": -np.array(gradient, dtype=float),
-        "jacobian": -np.array(hessian, dtype=float).reshape(n, n),
-    }
+    jacobian = np.zeros((len(y), len(y)))
+    jacobian[np.tril_indices(len(y))] = -np.array(hessian, dtype=float)
+    jacobian += np.tril(jacobian, -1).T
+    return {"loss": np.array(float(loss)), "rate": -np.array(gradient, dtype=float), "jacobian": jacobian}
 
 
 @cache
@@ -106,5 +104,5 @@ def _written_out(areas: tuple[int, ...]) -> Any:
     plain = {symbol: sp.Symbol(f"v{i}", real=True) for i, symbol in enumerate([*state, *sample])}
     loss = loss.xreplace(plain)
     gradient = [sp.diff(loss, plain[symbol]) for symbol in state]
-    hessian = [sp.diff(entry, plain[symbol]) for entry in gradient for symbol in state]
-    return sp.lambdify(list(plain.values()), [loss, gradient, hessian], modules="mpmath", cse=True)
+    lower = [sp.diff(gradient[i], plain[symbol]) for i in range(len(state)) for symbol in state[: i + 1]]
+    return sp.lambdify(list(plain.values()), [loss, gradient, lower], modules="mpmath", cse=True)
