@@ -3,7 +3,7 @@
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
 ``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``compare``; and beside them, independent of it all, ``transformer``.
+``compare``; and beside them, independent of it all, ``samples`` and ``transformer``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dynamics.trajectory import Trajectory as Trajectory
     from dynamics.trajectory import load as load
     from dynamics.transformer import FiniteTransformer as FiniteTransformer
+    from dynamics.transformer import TrainingDiverged as TrainingDiverged
 
 _HOME = {
     "Geometry": "geometry",
@@ -37,6 +38,7 @@ _HOME = {
     "Trajectory": "trajectory",
     "load": "trajectory",
     "FiniteTransformer": "transformer",
+    "TrainingDiverged": "transformer",
     "compare": "compare",
 }
 __all__ = list(_HOME)
