@@ -1,12 +1,14 @@
-"""What the command lines and file writers share: one-line errors, exit status, outputs written beside and renamed."""
+"""What command lines and file writers share: one-line errors, exit status, files renamed when whole, versions."""
 
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 
@@ -30,14 +32,39 @@ def run(main: Callable[[], None], debug: bool) -> int:
     try:
         main()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # how compiled code passes it on
+            return _interrupted()
+        raise
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         if debug:
             raise
         print(" ".join(str(error.args[0] if isinstance(error, KeyError) else error).split()), file=sys.stderr)
         return 2
     return 0
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of everything that takes part in a number or a figure."""
+    names = ("attention-dynamics", "sympy", "scipy", "numpy", "numba", "matplotlib")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def version(name: str) -> str:
+    """The installed version of a distribution."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _umask() -> int:

@@ -8,7 +8,6 @@ it. The folder is the user's cache directory, or what the environment variable A
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import inspect
 import math
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from derivations import source_hash
-from derivations._shell import write_beside
+from derivations._shell import version, write_beside
 from dynamics import loops, source
 
 
@@ -50,13 +49,6 @@ def kernel(compiled: bool) -> ModuleType:
     return module
 
 
-@cache
-def versions() -> dict[str, str]:
-    """Versions of everything that takes part in a number."""
-    names = ("attention-dynamics", "sympy", "scipy", "numpy", "numba")
-    return {"python": platform.python_version()} | {name: _version(name) for name in names}
-
-
 def _cache_folder() -> Path:
     named = os.environ.get("ATTENTION_DYNAMICS_CACHE")
     if named:
@@ -79,16 +71,9 @@ def _fingerprint() -> str:
     for module in (loops, source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     for name in ("sympy", "numpy", "numba"):
-        digest.update(_version(name).encode())
+        digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
     return digest.hexdigest()[:16]
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _write(path: Path) -> Path:

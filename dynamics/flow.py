@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import source_hash
-from dynamics.compiled import versions
+from derivations._shell import versions
 from dynamics.errors import accept, whole_number
 from dynamics.geometry import Array
 from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve

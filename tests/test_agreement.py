@@ -37,9 +37,23 @@ def test_attention_read_off_is_that_of_the_transformer(trained):
         assert {name: values[-1] for name, values in curve.attention.items()} == pytest.approx(expected, abs=1e-12)
 
 
+SCALES = st.sampled_from([0.3, 1.0, 3.0])
+
+
 @settings(max_examples=25)
-@given(settings_of_learning(most_patches=6), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 3.0]))
+@given(settings_of_learning(most_patches=6), st.integers(0, 2**32 - 1), SCALES)
 def test_rates_and_losses_are_those_of_the_transformer_at_any_state_of_the_reduction(setting, seed, scale):
+    rates_and_losses_agree(setting, seed, scale)
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@given(settings_of_learning(most_patches=8, most_areas=4), st.integers(0, 2**32 - 1), SCALES)
+def test_rates_and_losses_are_those_of_the_transformer_in_hundreds_of_settings(setting, seed, scale):
+    rates_and_losses_agree(setting, seed, scale)
+
+
+def rates_and_losses_agree(setting, seed, scale):
     generator = np.random.default_rng(seed)
     model = dy.FiniteTransformer(setting, seed=seed % 1000)
     patches, features = setting.geometry.patches, sum(setting.geometry.areas)

@@ -1,0 +1,86 @@
+"""Reduction against transformer: gradient descent on the reduced coordinates is gradient descent on Q, to rounding.
+
+Population gradients, by enumeration of every mask and latent value; the transformer has random orthonormal features
+and positions and is trained by back-propagation through its matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import dynamics as dy
+from figures import style
+from figures.table import Table, distinct, rows, select, stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE = (style.COLUMN, 2.9)
+TOLERANCE = 1e-12  # what the project promises
+
+
+class Parameters(NamedTuple):
+    """Labels of two problems, cluster by cluster, and the latent law and training of both."""
+
+    labels: tuple[tuple[tuple[int, ...], ...], ...] = (
+        ((0, 0, 0, 0, 0, 1, 1, 1, 2),),
+        ((0, 0, 0, 0, 1, 1, 2, 2, 2), (1, 0, 0, 1, 1, 0, 0, 0, 1)),
+    )
+    latent: tuple[tuple[float, ...], tuple[float, ...]] = ((0.4, 1.0, 1.7), (0.3, 0.45, 0.25))
+    mask_ratio: float = 0.5
+    step_size: float = 0.5
+    steps: int = 2000
+    every: int = 40
+    seed: int = 0
+
+
+def parameters(quick: bool) -> Parameters:
+    return Parameters(steps=200, every=5) if quick else Parameters()
+
+
+def data(quick: bool) -> Table:
+    """Largest difference over every Φ and Υ of every query, and the largest of them, at every recorded step."""
+    from tqdm import tqdm
+
+    p = parameters(quick)
+    parts = []
+    for labels in tqdm(p.labels, "crosscheck: problems", leave=False, disable=None):
+        geometry = dy.Geometry.from_labels(labels)
+        setting = dy.Setting(geometry, p.latent, p.mask_ratio)
+        training = dy.FiniteTransformer(setting, seed=p.seed).train(p.step_size, p.steps, every=p.every)
+        difference, largest = np.zeros((2, len(training.t)))
+        for patch in range(int(geometry.patches)):
+            system = dy.reduce(setting, patch)
+            descent = dy.descend(system, p.step_size, p.steps, every=p.every)
+            for i, state in enumerate(descent.y.T):
+                expanded = system.expand(state)
+                reduced = np.concatenate([*expanded["fp"], expanded["pp"]])
+                trained = np.concatenate([training.fp[i, patch], training.pp[i, patch]])
+                difference[i] = max(difference[i], np.abs(reduced - trained).max())
+                largest[i] = max(largest[i], np.abs(reduced).max())
+        step = np.rint(training.t / p.step_size).astype(int)
+        parts.append(rows(clusters=len(labels), step=step, difference=difference, largest=largest))
+    return stack(parts)
+
+
+def draw(figure: Figure, table: Table) -> None:
+    axes = figure.subplots()
+    table = {name: column[table["step"] > 0] for name, column in table.items()}
+    looks: tuple[dict[str, Any], ...] = (
+        {"color": style.VERMILLION, "marker": "o", "markerfacecolor": "none"},
+        {"color": style.BLUE, "marker": "x"},
+    )
+    for clusters, look in zip(distinct(table["clusters"]), looks, strict=True):
+        part = select(table, clusters=clusters)
+        axes.plot(part["step"], part["largest"], color=look["color"], label=f"largest coordinate, $K = {clusters}$")
+        axes.plot(part["step"], part["difference"], **look, linestyle="none", label=f"difference, $K = {clusters}$")
+    axes.axhline(TOLERANCE, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    exponent = round(math.log10(TOLERANCE))
+    axes.annotate(f"tolerance $10^{{{exponent}}}$", (1, TOLERANCE), xytext=(-2, 3), ha="right", **place)
+    axes.set(yscale="log", xlim=(0, 1.02 * table["step"].max()))
+    axes.set(xlabel="step of gradient descent", ylabel=r"absolute value, any $\Phi$ or $\Upsilon$")
+    axes.legend(loc="center")

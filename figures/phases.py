@@ -1,0 +1,132 @@
+"""How a local query learns: Φ and Υ against time, for an information gap Δ above and below zero.
+
+The exact reduction as lines, transformers trained on sampled masks as points. For Δ > 0 there are two phases: Φ to the
+global area falls first (I), then Φ to the target area grows and attention locks on (II). For Δ < 0 the target grows
+from the start.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import dynamics as dy
+from figures import style
+from figures.table import Table, distinct, rows, select, stack
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE = (style.PAGE, 4.4)
+REDUCTION, TRANSFORMER = "exact reduction", "transformer"
+HALF_TIME, PHASE_END = "half-time", "end of phase I"
+
+
+class Parameters(NamedTuple):
+    """Geometries (global size, local size, local areas), and how finely each is trained and drawn."""
+
+    geometries: tuple[tuple[int, int, int], ...] = ((88, 3, 4), (16, 12, 4))
+    mask_ratio: float = 0.5
+    half_times: float = 1.6  # for so long
+    curve_points: int = 200
+    marks: int = 14
+    step_size: float = 0.4
+    samples: int = 4  # few, so that trainings differ visibly
+    seeds: int = 12
+
+
+def parameters(quick: bool) -> Parameters:
+    return Parameters(curve_points=60, marks=10, seeds=3) if quick else Parameters()
+
+
+def data(quick: bool) -> Table:
+    """Every coordinate of a local query: the exact curve, and mean and spread over trainings and local patches."""
+    p = parameters(quick)
+    parts: list[Table] = []
+    for sizes in p.geometries:
+        setting = dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio)
+        system = dy.reduce(setting, "local")
+        half = float(dy.integrate(system, until=("target", 0.5)).t[-1])
+        every = math.ceil(p.half_times * half / p.step_size / p.marks)
+        t = p.step_size * every * np.arange(p.marks + 1)
+        flow = dy.integrate(system, t_end=t[-1], t_eval=np.linspace(0, t[-1], p.curve_points))
+        trained = _train(setting, range(sizes[0], int(setting.geometry.patches)), every, p)
+        fixed: dict[str, Any] = {"gap": setting.information_gap, "areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}"}
+        moments = {HALF_TIME: half, PHASE_END: _end_of_first_phase(system, flow)}
+        parts += [
+            rows(**fixed, coordinate="", source=name, t=moment, value=np.nan, spread=np.nan)
+            for name, moment in moments.items()
+        ]
+        for name, curve, values in zip(system.names, flow.y, np.moveaxis(trained, 1, 0), strict=True):
+            fixed["coordinate"] = name
+            parts.append(rows(**fixed, source=REDUCTION, t=flow.t, value=curve, spread=np.nan))
+            parts.append(rows(**fixed, source=TRANSFORMER, t=t, value=values.mean(axis=0), spread=values.std(axis=0)))
+    return stack(parts)
+
+
+def _train(setting: dy.Setting, patches: range, every: int, p: Parameters) -> npt.NDArray[np.float64]:
+    """Coordinates of these queries in every training: (trainings × patches, coordinates, marks + 1)."""
+    from tqdm import tqdm
+
+    found = []
+    for seed in tqdm(range(p.seeds), "phases: training transformers", leave=False, disable=None):
+        model = dy.FiniteTransformer(setting, seed=seed, basis="coordinates")
+        training = model.train(p.step_size, every * p.marks, samples=p.samples, every=every)
+        found += [training.of(patch).y for patch in patches]
+    return np.array(found)
+
+
+def _end_of_first_phase(system: dy.System, flow: dy.Trajectory) -> float:
+    """When Φ to the target begins to change faster than Φ to the global area: 0 where it does from the start."""
+    target, largest = (system.names.index(name) for name in ("fp.target", "fp.global"))
+    rates = np.array([system.rate(y) for y in flow.y.T])
+    lead = rates[:, target] - np.abs(rates[:, largest])
+    after = int((lead >= 0).argmax())
+    return float(np.interp(0, lead[after - 1 : after + 1], flow.t[after - 1 : after + 1])) if after else 0.0
+
+
+def draw(figure: Figure, table: Table) -> None:
+    gaps = distinct(table["gap"])
+    axes = figure.subplots(2, len(gaps), sharex="col", sharey="row", squeeze=False)
+    for column, gap in zip(axes.T, gaps, strict=True):
+        panel = select(table, gap=gap)
+        column[0].set_title(rf"$\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches")
+        column[1].set_xlabel(r"time $t = \eta\,\times$ iteration")
+        _mark_moments(column, panel)
+        for axis, kind in zip(column, ("fp.", "pp."), strict=True):
+            axis.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
+            for name in (name for name in distinct(panel["coordinate"]) if name.startswith(kind)):
+                _curve(axis, select(panel, coordinate=name), name)
+    for axis, symbol in zip(axes, (r"$\Phi_{p\to v}$", r"$\Upsilon_{p\to q}$"), strict=True):
+        axis[0].set_ylabel(symbol)
+        axis[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.6)
+    line = axes[0, 0].plot([], [], color=style.GREY)[0]
+    bar = axes[0, 0].errorbar([], [], [], color=style.GREY, marker="o", linestyle="none")
+    names = ["exact reduction, integrated", "transformers trained on sampled masks: mean ± standard deviation"]
+    figure.legend([line, bar], names, loc="outside lower center", ncols=2)
+
+
+def _mark_moments(column: Any, panel: Table) -> None:
+    """The half-time T, and the first phase where there is one."""
+    half, end = (float(select(panel, source=name)["t"][0]) for name in (HALF_TIME, PHASE_END))
+    for axis in column:
+        axis.axvline(half, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        axis.axvspan(0, end, color=style.GREY, alpha=0.18, linewidth=0, zorder=0)
+    place = {"xycoords": ("data", "axes fraction"), "va": "top", "textcoords": "offset points"}
+    column[0].annotate("$T$", (half, 1), xytext=(3, 0), **place)
+    if end > 0:
+        column[0].annotate("I", (end / 2, 1), xytext=(0, 0), ha="center", **place)
+        column[0].annotate("II", ((end + half) / 2, 1), xytext=(0, 0), ha="center", **place)
+
+
+def _curve(axis: Axes, table: Table, name: str) -> None:
+    """The exact curve, and the transformers as points with their spread."""
+    look, exact, trained = style.look(name), select(table, source=REDUCTION), select(table, source=TRANSFORMER)
+    axis.plot(exact["t"], exact["value"], color=look["color"], linestyle=look["linestyle"])
+    points: dict[str, Any] = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+    axis.errorbar(trained["t"], trained["value"], trained["spread"], **points)
+    axis.plot([], [], **look, label=style.SYMBOL[name])

@@ -1,0 +1,162 @@
+"""A transformer trained on the photograph: when the patches of each area lock on, and where its queries look.
+
+Predicted by the mean-field reduction (large-P), one system an area; measured on a transformer trained on sampled masks.
+A query locks on at its half-time T, when half of its attention, at the mean counts, is on its target area.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import dynamics as dy
+from figures import maps, style
+from figures.table import Table, distinct, rows, select, stack
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+SIZE = (style.PAGE, 4.0)
+PREDICTED, MEASURED = "predicted", "transformer"
+NO_QUERY = -1  # where a row is about no one query
+
+Array = npt.NDArray[np.float64]
+
+
+class Parameters(NamedTuple):
+    """How the photograph is cut, how the transformer is trained, and the areas whose queries are shown."""
+
+    grid: tuple[int, int] = (14, 14)
+    areas: int = 8
+    seed: int = 0
+    mask_ratio: float = 0.5
+    step_size: float = 0.25
+    samples: int = 256
+    half_times: float = 1.2  # train for so many of the longest one predicted
+    records: int = 200
+    query_areas: tuple[int, ...] = (0, 5, 7)
+
+
+def parameters(quick: bool) -> Parameters:
+    if quick:
+        return Parameters(grid=(10, 10), areas=6, step_size=0.5, samples=128, records=100, query_areas=(0, 3, 5))
+    return Parameters()
+
+
+def data(quick: bool) -> Table:
+    """Area, predicted and measured half-time of every patch; attention of some queries, each at its predicted T."""
+    p = parameters(quick)
+    setting = dy.Setting(dy.Geometry.from_image(None, p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
+    assert setting.geometry.area_of is not None
+    area = setting.geometry.area_of[0]
+    members = [np.flatnonzero(area == m) for m in range(int(area.max()) + 1)]
+    systems = [dy.reduce(setting, int(patches[len(patches) // 2]), "mean-field") for patches in members]
+    half = np.array([math.exp(dy.integrate(system, until=("target", 0.5)).log_t[-1]) for system in systems])
+
+    every = math.ceil(p.half_times * half.max() / p.step_size / p.records)
+    model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
+    shown = sys.stderr.isatty()
+    training = model.train(p.step_size, every * p.records, samples=p.samples, every=every, progress=shown)
+    measured = np.array([_crossing(training.t, training.of(q).attention["target"], 0.5) for q in range(area.size)])
+
+    found = [("area", NO_QUERY, np.nan, PREDICTED, area)]
+    found += [
+        ("half-time", NO_QUERY, np.nan, PREDICTED, half[area]),
+        ("half-time", NO_QUERY, np.nan, MEASURED, measured),
+    ]
+    for m in p.query_areas:
+        query, record = int(systems[m].query), int(np.abs(training.t - half[m]).argmin())
+        t = float(training.t[record])
+        state = systems[m].expand(dy.integrate(systems[m], t_end=t).y[:, -1])
+        predicted = _attention(state["fp"][0][area], state["pp"], query, setting)
+        trained = _attention(training.fp[record, query][area], training.pp[record, query], query, setting)
+        found += [("attention", query, t, PREDICTED, predicted), ("attention", query, t, MEASURED, trained)]
+    return stack(
+        rows(quantity=quantity, query=query, t=t, source=source, **maps.patch_rows(values.reshape(p.grid)))
+        for quantity, query, t, source, values in found
+    )
+
+
+def _crossing(t: Array, values: Array, level: float) -> float:
+    """Time at which a curve first gets to a level, on the straight line between records; NaN where it does not."""
+    after = int((values >= level).argmax())
+    return float(np.interp(level, values[after - 1 : after + 1], t[after - 1 : after + 1])) if after else math.nan
+
+
+def _attention(fp: Array, pp: Array, query: int, setting: dy.Setting) -> Array:
+    """Attention of a masked query on every other patch while that is shown, at the mean counts; 1 where uniform."""
+    latent, patches, others = float(setting.latent), len(pp), np.arange(len(pp)) != query
+    unmasked = (patches - setting.masked) / (patches - 1)
+    seen, hidden = np.exp(latent * fp + pp), np.exp(pp)
+    total = (unmasked * seen + (1 - unmasked) * hidden)[others].sum() + hidden[query]
+    return np.where(others, patches * seen / total, np.nan)
+
+
+def draw(figure: Figure, table: Table) -> None:
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.2, 1))
+    area = maps.grid_of(table, quantity="area")
+    _draw_times(parts[0], table, area)
+    _draw_attention(parts[1], table, area)
+
+
+def _draw_times(figure: SubFigure, table: Table, area: maps.Grid) -> None:
+    """The photograph, its areas, and half-times: as maps, and against each other."""
+    photo, areas, *times, scatter = figure.subplots(1, 5)
+    maps.photograph(photo, area.shape, "photograph")
+    maps.show(areas, maps.area_colours(area), f"its {int(area.max()) + 1} areas")
+    found = {source: maps.grid_of(table, quantity="half-time", source=source) for source in (PREDICTED, MEASURED)}
+    lowest, highest = (float(limit(list(found.values()))) for limit in (np.nanmin, np.nanmax))
+    for axes, (source, values) in zip(times, found.items(), strict=True):
+        shown = maps.show(axes, values, f"$T$, {source}", vmin=lowest, vmax=highest, cmap="viridis")
+    figure.colorbar(shown, ax=times, location="bottom", aspect=30, label="half-time $T$ of the patch as query")
+    for axes in (photo, areas, *times, scatter):
+        axes.set_anchor("N")
+    _draw_scatter(scatter, area, found[PREDICTED], found[MEASURED])
+
+
+def _draw_scatter(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured: maps.Grid) -> None:
+    """Half-times of every area: mean and standard deviation over its patches against the prediction."""
+    from matplotlib.ticker import MultipleLocator
+
+    ends = [0.6 * np.nanmin(predicted), 1.15 * np.nanmax(measured)]
+    axes.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=0)
+    for m in range(int(area.max()) + 1):
+        times = measured[area == m]
+        look: dict[str, Any] = {
+            "color": style.AREAS[m % len(style.AREAS)],
+            "marker": style.MARKERS[m % len(style.MARKERS)],
+        }
+        axes.errorbar(predicted[area == m][0], np.nanmean(times), np.nanstd(times), **look, markersize=3.5)
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"$T$, {PREDICTED}", ylabel=f"$T$, {MEASURED}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(20))
+
+
+def _draw_attention(figure: SubFigure, table: Table, area: maps.Grid) -> None:
+    """Attention of each query, predicted beside trained, on a scale about uniform attention."""
+    from matplotlib.colors import LogNorm
+
+    attention = select(table, quantity="attention")
+    queries = distinct(attention["query"])
+    widest = float(np.nanmax(np.abs(np.log(attention["value"]))))
+    scale = LogNorm(math.exp(-widest), math.exp(widest))
+    axes = figure.subplots(1, 2 * len(queries))
+    for query, pair in zip(queries, axes.reshape(-1, 2), strict=True):
+        row, column = divmod(int(query), area.shape[1])
+        t = select(attention, query=query)["t"][0]
+        pair[0].set_ylabel(f"at $t = {t:.0f}$")
+        for axis, source in zip(pair, (PREDICTED, MEASURED), strict=True):
+            values = maps.grid_of(attention, query=query, source=source)
+            shown = maps.show(axis, values, source, norm=scale, cmap="PuOr_r")
+            maps.outline(axis, area == area[row, column])
+            maps.mark(axis, row, column)
+    label = r"attention of the query (star) on each patch, $P\,\mathrm{attn}_{p\to q}$: 1 where uniform"
+    bar = figure.colorbar(shown, ax=axes, location="bottom", aspect=60, label=label)
+    ticks = [tick for tick in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8) if abs(math.log(tick)) <= widest]
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()

@@ -1,0 +1,217 @@
+"""The figures: their numbers, what they show, the files they leave, and their command line."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import figures
+from figures import golden
+from figures.__main__ import main
+from figures.table import distinct, select
+
+DATA = {name: figures.module(name).data for name in figures.FIGURES}
+
+
+@cache
+def table(name):
+    """The quick table of a figure, computed once for all tests."""
+    return DATA[name](quick=True)
+
+
+@pytest.fixture
+def known_tables(monkeypatch):
+    """Figures that take their numbers from the tables above."""
+    for name in figures.FIGURES:
+        monkeypatch.setattr(figures.module(name), "data", lambda quick, name=name: table(name))
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_the_numbers_are_those_on_record(name):
+    record = json.loads((golden.EXPECTED / f"{name}.json").read_text(encoding="utf-8"))
+    verdicts = golden.compare(name, table(name), record)
+    assert [verdict.column for verdict in verdicts] == list(table(name))
+    assert all(verdict.agrees for verdict in verdicts), "\n".join(map(str, verdicts))
+
+
+def test_transformers_lie_on_the_exact_curves():
+    points = select(table("phases"), source="transformer")
+    for gap in distinct(points["gap"]):
+        for name in distinct(points["coordinate"]):
+            trained = select(points, gap=gap, coordinate=name)
+            exact = select(table("phases"), gap=gap, coordinate=name, source="exact reduction")
+            off = np.abs(trained["value"] - np.interp(trained["t"], exact["t"], exact["value"]))
+            assert (off <= trained["spread"] + 0.002 * np.abs(exact["value"]).max()).all(), (gap, name)
+
+
+def test_the_global_area_lets_go_first_where_the_information_gap_is_positive():
+    ends = select(table("phases"), source="end of phase I")
+    halves = select(table("phases"), source="half-time")
+    positive = ends["gap"] > 0
+    assert positive.tolist() == [True, False]
+    assert 0.3 * halves["t"][0] < ends["t"][0] < 0.5 * halves["t"][0]  # to a third, for P → ∞
+    assert ends["t"][1] == 0
+
+
+def test_descent_of_reduction_and_transformer_differ_by_rounding():
+    shown = table("crosscheck")
+    assert distinct(shown["clusters"]) == [1, 2]
+    assert shown["largest"].max() > 1
+    assert shown["difference"].max() < 1e-12
+    assert shown["difference"].max() > 0
+
+
+def test_areas_of_the_photograph_lock_on_when_predicted():
+    times = select(table("picture"), quantity="half-time")
+    area = select(table("picture"), quantity="area")["value"].astype(int)
+    predicted, measured = (select(times, source=source)["value"] for source in ("predicted", "transformer"))
+    assert np.isfinite(measured).all()
+    assert np.abs(measured / predicted - 1).max() < 0.06
+    mean = [[values[area == m].mean() for m in range(area.max() + 1)] for values in (predicted, measured)]
+    assert np.array_equal(np.argsort(mean[0]), np.argsort(mean[1]))
+
+
+def test_trained_queries_look_where_predicted():
+    attention = select(table("picture"), quantity="attention")
+    area = select(table("picture"), quantity="area")["value"]
+    for query in distinct(attention["query"]):
+        predicted, trained = (
+            select(attention, query=query, source=source)["value"] for source in ("predicted", "transformer")
+        )
+        assert np.isnan(predicted).sum() == 1
+        assert np.nanmax(np.abs(np.log(trained / predicted))) < 0.15
+        patches = len(predicted)
+        target = area == area[query]
+        unmasked = (patches - round(patches / 2)) / (patches - 1)
+        assert abs(unmasked * np.nansum(predicted[target]) / patches - 0.5) < 0.01  # at its half-time
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_a_figure_is_a_picture_a_page_and_a_table_that_say_what_made_them(name, tmp_path, capsys, known_tables):
+    assert main([name, "--quick", "--out", str(tmp_path / "new" / "folder")]) == 0
+    png, pdf, text = (tmp_path / "new" / "folder" / f"{name}.{suffix}" for suffix in ("png", "pdf", "csv"))
+    assert capsys.readouterr().out.split() == [str(png), str(pdf), str(text)]
+    with Image.open(png) as picture:
+        made_by = json.loads(picture.text["Description"])
+        assert picture.size == tuple(int(300 * inches) for inches in figures.module(name).SIZE)
+    assert made_by["figure"] == name
+    assert made_by["quick"] is True
+    assert {"parameters", "equations", "versions"} <= set(made_by)
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert made_by["equations"].encode() in pdf.read_bytes().replace(b"\0", b"")
+    lines = text.read_text(encoding="utf-8").splitlines()
+    header = [line for line in lines if line.startswith("#")]
+    assert {key: json.loads(value) for key, value in (line[2:].split(": ", 1) for line in header)} == made_by
+    names, *rows = csv.reader(lines[len(header) :])
+    assert names == list(table(name))
+    assert len(rows) == len(table(name)[names[0]])
+
+
+def test_drawing_twice_writes_the_same_bytes(tmp_path, known_tables):
+    for folder in ("first", "second"):
+        assert main(["crosscheck", "--quick", "--out", str(tmp_path / folder)]) == 0
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("failure", "status"), [(KeyboardInterrupt("stopped"), 130), (RuntimeError("no room"), 2)])
+def test_what_stops_in_the_middle_leaves_no_file(failure, status, tmp_path, monkeypatch, capsys, known_tables):
+    def stop(path, *_):
+        path.write_text("half")
+        raise failure
+
+    monkeypatch.setattr("figures.output.write_csv", stop)
+    assert main(["areas", "--quick", "--out", str(tmp_path)]) == status
+    assert capsys.readouterr().err == ("interrupted\n" if status == 130 else "no room\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_figure_survives_one_that_fails(tmp_path, monkeypatch, known_tables):
+    (tmp_path / "areas.png").write_text("older")
+    monkeypatch.setattr("figures.output.write_csv", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["areas", "--quick", "--out", str(tmp_path)])
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["older"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "NAME='nothing': expected one of areas, phases, crosscheck, picture"),
+        (["areas", "nothing", "--check"], "NAME='nothing': expected one of areas"),
+        (["nothing", "--list"], "NAME='nothing': expected one of areas"),
+        (["--out"], "--out: expected one argument"),
+        (["--fast"], "--fast"),
+        (["areas", "--out", __file__], "--out='.*test_figures.py': expected a folder"),
+        (["areas", "--out", f"{__file__}/out"], "--out='.*test_figures.py/out': expected a folder"),
+    ],
+)
+def test_a_bad_command_is_one_line_before_any_work(arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.import_module", None)
+    try:
+        status = main(arguments)
+    except SystemExit as stopped:
+        status = stopped.code
+    said = capsys.readouterr()
+    assert status == 2
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert re.search(message, said.err)
+
+
+def test_an_unknown_figure_is_refused_by_name():
+    with pytest.raises(ValueError, match="figure='nothing': expected one of areas, phases, crosscheck, picture"):
+        figures.data("nothing")
+
+
+def test_debug_shows_the_trace():
+    with pytest.raises(ValueError, match="NAME='nothing'"):
+        main(["nothing", "--debug"])
+
+
+@pytest.mark.parametrize("option", ["--list", "--help"])
+def test_help_and_list_load_nothing_heavy(option):
+    program = f"""
+import sys
+from figures.__main__ import main
+try:
+    main(["{option}"])
+except SystemExit:
+    pass
+sys.exit(bool({{"numpy", "matplotlib", "scipy", "sympy", "numba"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in (figures.FIGURES if option == "--list" else ["examples:", "--quick"]))
+
+
+def test_a_check_passes_and_notices_a_changed_number(tmp_path, monkeypatch, capsys, known_tables):
+    assert main(["areas", "crosscheck", "--check"]) == 0
+    assert "differs" not in capsys.readouterr().out
+    record = json.loads((golden.EXPECTED / "areas.json").read_text(encoding="utf-8"))
+    record["value"][7] += 1e-5
+    (tmp_path / "areas.json").write_text(json.dumps(record))
+    monkeypatch.setattr(golden, "EXPECTED", tmp_path)
+    assert main(["areas", "--check"]) == 1
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines() if "differs" in line] == ["value"]
+
+
+def test_a_record_compares_every_column_row_and_missing_number():
+    columns = {"a": np.array([1.0, np.nan]), "b": np.array(["x", "y"])}
+    assert all(v.agrees for v in golden.compare("f", columns, {"a": [1.0, None], "b": ["x", "y"]}))
+    assert not golden.compare("f", columns, {"a": [1.0, 2.0], "b": ["x", "y"]})[0].agrees
+    assert not golden.compare("f", columns, {"a": [1.0, None, 3.0], "b": ["x", "y"]})[0].agrees
+    assert not golden.compare("f", columns, {"a": [1.0, None], "b": ["x", "z"]})[1].agrees
+    assert not golden.compare("f", columns, {"a": [1.0, None], "b": ["x", "y"], "c": []})[2].agrees
+
+
+def test_a_new_record_agrees_with_itself(tmp_path, monkeypatch, known_tables):
+    monkeypatch.setattr(golden, "EXPECTED", tmp_path)
+    assert golden.record("picture") == tmp_path / "picture.json"
+    assert all(verdict.agrees for verdict in golden.check("picture"))

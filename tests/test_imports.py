@@ -1,0 +1,95 @@
+"""The structure of the code, read off its syntax trees."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = [path for package in ("derivations", "dynamics", "figures") for path in sorted((ROOT / package).glob("*.py"))]
+SHELL = "derivations._shell"
+
+
+def imported(path, everywhere=True):
+    """Modules that a file names in its imports, those for type checkers alone left out."""
+    names = set()
+
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                names.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                names.add(child.module)
+                names.update(f"{child.module}.{alias.name}" for alias in child.names)
+            if everywhere or not isinstance(child, ast.FunctionDef):
+                visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return names
+
+
+def packages(path, everywhere=True):
+    return {name.split(".")[0] for name in imported(path, everywhere)} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "derivations").glob("*.py")), ids=lambda path: path.name)
+def test_derivations_need_sympy_only(path):
+    assert packages(path) <= {"sympy", "derivations"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dynamics").glob("*.py")), ids=lambda path: path.name)
+def test_dynamics_do_not_know_the_figures(path):
+    assert "figures" not in packages(path)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "figures").glob("*.py")), ids=lambda path: path.name)
+def test_figures_take_public_names_of_dynamics(path):
+    names = {name for name in imported(path) if name.startswith("dynamics")}
+    assert names <= {"dynamics", "dynamics.image", "dynamics.image.patch_colours"}
+
+
+def test_the_transformer_reaches_nothing_of_the_reduction():
+    allowed = {"coordinates", "errors", "geometry", "laws", "setting", "trajectory", "transformer", "samples"}
+    seen, ahead = set(), [ROOT / "dynamics" / "transformer.py"]
+    while ahead:
+        path = ahead.pop()
+        for name in imported(path):
+            package, _, rest = name.partition(".")
+            module = rest.split(".")[0]
+            assert package != "derivations" or name.startswith(SHELL) or name == "derivations", (path.name, name)
+            if package == "dynamics" and module and module not in seen:
+                assert module in allowed or module == "image", (path.name, name)
+                seen.add(module)
+                ahead.append(ROOT / "dynamics" / f"{module}.py")
+    assert "geometry" in seen
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_file_is_one_idea(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 60, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", [ROOT / "dynamics" / "loops.py"], ids=lambda path: path.name)
+def test_the_loops_hold_no_formula(path):
+    tree = ast.parse(path.read_text())
+    powers = [node for node in ast.walk(tree) if isinstance(node, ast.Pow)]
+    assert powers == []
+    assert packages(path) <= {"numpy", "collections", "typing"}
+
+
+def test_importing_dynamics_loads_neither_sympy_nor_scipy_nor_numba():
+    program = "import sys, dynamics, derivations, figures; dynamics.Geometry, dynamics.reduce, dynamics.integrate; " + (
+        "print(*{name.split('.')[0] for name in sys.modules} & {'sympy', 'scipy', 'numba', 'matplotlib'})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
