@@ -1,8 +1,12 @@
 """The training dynamics, derived: from the loss of a masked patch to the rates that run.
 
-Reading order: ``symbols`` (every symbol once), ``model`` (score to loss), ``gradients`` (first and second
-derivatives of the loss), ``rates`` (the expressions that run, by name). Modules load when first used, so that
+Reading order: ``symbols`` (every symbol once); ``proof`` and ``statements`` (what a result is, and what proves it);
+``model`` (score to loss), ``gradients`` and ``learning`` (the rates, derived and stated), ``symmetry``, ``flow``,
+``closures``, ``asymptotics``; ``rates`` (the expressions that run, by name). Modules load when first used, so that
 ``dynamics`` needs no SymPy where nothing is derived.
+
+    for r in results(): r.check()                 in the order in which they build on each other
+    result("fp-rate-target").statement            a SymPy equation
 """
 
 from __future__ import annotations
@@ -11,13 +15,35 @@ import hashlib
 import importlib
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["gradients", "model", "rates", "source_hash", "symbols"]
+if TYPE_CHECKING:
+    from derivations.proof import DerivationError as DerivationError
+    from derivations.statements import Result as Result
+    from derivations.statements import result as result
+    from derivations.statements import results as results
+
+_HOME = {"Result": "statements", "result": "statements", "results": "statements", "DerivationError": "proof"}
+_MODULES = ("gradients", "learning", "model", "rates", "symbols")
+__all__ = [
+    "DerivationError",
+    "Result",
+    "gradients",
+    "learning",
+    "model",
+    "rates",
+    "result",
+    "results",
+    "source_hash",
+    "symbols",
+]
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        globals()[name] = value = getattr(importlib.import_module(f"derivations.{_HOME[name]}"), name)
+        return value
+    if name in _MODULES:
         return importlib.import_module(f"derivations.{name}")
     raise AttributeError(f"module 'derivations' has no attribute {name!r}; it has {', '.join(__all__)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import sys
@@ -10,6 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of arguments that says in one line what is wrong with them, and where examples are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 after one line."""
+        self.exit(2, f"{message} ({self.prog} --help shows examples)\n")
 
 
 @contextmanager
@@ -37,6 +47,9 @@ def run(main: Callable[[], None], debug: bool) -> int:
         if isinstance(error.__cause__, KeyboardInterrupt):  # how compiled code passes it on
             return _interrupted()
         raise
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         if debug:
             raise

@@ -9,6 +9,7 @@ Exact. Source: arXiv 2403.02233, the lemmas on the gradients of the FP and PP co
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeAlias
 
 import sympy as sp
@@ -19,9 +20,11 @@ from derivations.symbols import A, N, P, R, U, a, attn, fp, i, j, l, m, pp, q, r
 Kind: TypeAlias = "sp.Symbol | None"
 
 _Z = sp.Symbol("Z", positive=True)  # the softmax denominator, on its way to cancelling
+_delta = sp.KroneckerDelta
 
 
-def softmax_rule() -> sp.Expr:
+@cache
+def softmax_derivative() -> sp.Expr:
     """∂attn_q/∂score_r in terms of the attentions."""
     derivative = collapse(sp.diff(model.patch_attention(q), score[r]))
     patch = sp.Wild("patch")
@@ -30,63 +33,60 @@ def softmax_rule() -> sp.Expr:
     )
 
 
-def area_rule() -> sp.Expr:
+@cache
+def area_derivative() -> sp.Expr:
     """∂A_j/∂score_r in terms of the attentions, where A_j = Σ_q U[q, j] attn_q."""
-    return sp.factor(as_area_attention(collapse(sp.Sum(U[q, j] * softmax_rule(), (q, 1, P)))))
+    return sp.factor(as_area_attention(collapse(sp.Sum(U[q, j] * softmax_derivative(), (q, 1, P)))))
 
 
+@cache
 def pull(key: Kind) -> sp.Expr:
     """−∂ℓ/∂score of a key patch of this kind, per unit of attention on it: g of the residual identity."""
-    return over_areas(_pull_summand(key), a, key)
+    return over_areas(_pull_summand(_share(key)), a, key)
 
 
+@cache
 def curvature(key: Kind, other: Kind) -> sp.Expr:
     """−∂²ℓ/∂score_r∂score_r' of two key patches, per unit of attention on each.
 
     Of one and the same patch there is attn·g besides: −∂²ℓ/∂score_r² = attn_r g_r + attn_r² curvature.
     """
-    through_areas = sp.diff(_pull_summand(key), A[j]) * _area_rule_per_attention(other)
-    through_softmax = _pull_summand(key) * _softmax_rule_per_attention()
     split_at = (a, key) if key == other else (a,)
-    return over_areas(through_softmax, *split_at) + over_areas(through_areas, *split_at)
+    return sum(
+        (over_areas(part, *split_at) for part in _curvature_summands(_share(key), _share(other))), start=sp.Integer(0)
+    )
 
 
+@cache
 def fp_lever() -> sp.Expr:
     """Σ_q attn_q ∂score_q/∂Φ_m: the attention through which Φ_m acts on the scores of its area."""
     lever = collapse(sp.diff(model.patch_score(q), fp[m]))
     return as_area_attention(sp.Sum(attn[q] * lever, (q, 1, P)))
 
 
+@cache
 def pp_lever() -> sp.Expr:
     """Σ_q attn_q ∂score_q/∂Υ_r: the attention through which Υ_r acts on the score of its patch."""
     lever = collapse(sp.diff(model.patch_score(q), pp[r]))
     return collapse(sp.Sum(attn[q] * lever, (q, 1, P)))
 
 
-def fp_rate(key: sp.Symbol) -> sp.Expr:
-    """−∂ℓ/∂Φ of the target area (``a``) or of another (``m``): the paper's α."""
-    return fp_lever().subs(m, key) * pull(key)
+def _share(key: Kind) -> sp.Expr:
+    """U[q, j] of a patch of this kind."""
+    return sp.Integer(0) if key is None else _delta(j, key)
 
 
-def pp_rate(key: Kind) -> sp.Expr:
-    """−∂ℓ/∂Υ_r for a key patch r of this kind, the query itself among the masked ones: a term of the paper's β."""
-    return pp_lever() * pull(key)
+def _pull_summand(share: sp.Expr) -> sp.Expr:
+    """What area j adds to the pull on a key patch with U[q, j] = share: the chain rule through A_j."""
+    through_area = (area_derivative() / attn[r]).subs(U[r, j], share)
+    return -sp.diff(model.area_loss(j, A[j]), A[j]) * through_area
 
 
-def _pull_summand(key: Kind) -> sp.Expr:
-    """What area j adds to the pull on a key patch: the chain rule through A_j."""
-    return -sp.diff(model.area_loss(j, A[j]), A[j]) * _area_rule_per_attention(key)
-
-
-def _area_rule_per_attention(key: Kind) -> sp.Expr:
-    """∂A_j/∂score of a key patch, over the attention on it."""
-    own_area = sp.Integer(0) if key is None else sp.KroneckerDelta(j, key)
-    return (area_rule() / attn[r]).subs(U[r, j], own_area)
-
-
-def _softmax_rule_per_attention() -> sp.Expr:
-    """∂attn_q/∂score_r over both attentions, for two different patches."""
-    return softmax_rule().subs(sp.KroneckerDelta(q, r), 0) / (attn[q] * attn[r])
+def _curvature_summands(share: sp.Expr, other: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """What area j adds to the curvature: through the attention on the first patch, and through the pull on it."""
+    apart = softmax_derivative().subs(_delta(q, r), 0) / (attn[q] * attn[r])
+    through_area = (area_derivative() / attn[r]).subs(U[r, j], other)
+    return _pull_summand(share) * apart, sp.diff(_pull_summand(share), A[j]) * through_area
 
 
 def over_areas(summand: sp.Expr, *split_at: Kind) -> sp.Expr:

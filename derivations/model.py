@@ -8,7 +8,42 @@ from __future__ import annotations
 
 import sympy as sp
 
-from derivations.symbols import A, N, P, S, U, a, area, fp, h, i, j, pp, pp_self, s, score, u, z
+from derivations.proof import through
+from derivations.statements import Result, Step, states
+from derivations.symbols import (
+    A,
+    N,
+    P,
+    Q,
+    S,
+    U,
+    W,
+    a,
+    area,
+    attn,
+    b,
+    c,
+    column,
+    d,
+    e,
+    fp,
+    h,
+    i,
+    j,
+    m,
+    p,
+    pp,
+    pp_self,
+    q,
+    r,
+    row,
+    s,
+    score,
+    u,
+    v,
+    x,
+    z,
+)
 
 
 def patch_score(q: sp.Expr) -> sp.Expr:
@@ -55,3 +90,88 @@ def sample_loss() -> sp.Expr:
     partition = masked_mass(pp_self) + sp.Sum(seen + h[s] * masked_mass(pp[s]), (s, 1, S))
     attention = sp.Sum(sp.KroneckerDelta(area[s], j) * seen, (s, 1, S)) / partition
     return sp.Sum(area_loss(j, attention), (j, 1, N))
+
+
+@states
+def attention() -> Result:
+    """The attention of the query is a softmax: what it gives to all patches sums to one."""
+    total = sp.Sum(attn[q], (q, 1, P))
+    written_out = sp.Sum(patch_attention(q), (q, 1, P))
+    return Result(
+        name="attention",
+        title="Attention is shared among all patches, masked ones included",
+        statement=sp.Eq(total, 1),
+        steps=(
+            Step("attention is the softmax of the scores", total, written_out, through(attn)),
+            Step("the denominator is the same for every patch", written_out, sp.Integer(1)),
+        ),
+        exactness="exact",
+        reference="theory §2; paper, the one-layer transformer",
+    )
+
+
+@states
+def reconstruction() -> Result:
+    """The reconstruction along a feature is the latent times the attention on its area."""
+    along = sp.Sum(attn[q] * U[q, m] * z[m], (q, 1, P))
+    return Result(
+        name="reconstruction",
+        title="The reconstruction F_p along a feature v_m",
+        statement=sp.Eq(along, z[m] * A[m]),
+        steps=(
+            Step(
+                "an unmasked patch of area m shows z_m v_m, any other nothing along v_m", along, z[m] * A[m], through(A)
+            ),
+        ),
+        exactness="exact",
+        reference="theory §2; paper, the masked reconstruction",
+        uses=("attention",),
+    )
+
+
+@states
+def query_loss_of_attention() -> Result:
+    """The loss of a masked query in terms of the attention on areas."""
+    loss, others = query_loss(), sp.Sum((1 - sp.KroneckerDelta(a, j)) * z[j] ** 2 * A[j] ** 2, (j, 1, N))
+    return Result(
+        name="query-loss-of-attention",
+        title="The loss of a masked query depends on the attention on areas alone",
+        statement=sp.Eq(loss, (z[a] ** 2 * (1 - A[a]) ** 2 + others) / 2),
+        steps=(Step("write the target area apart", loss, (z[a] ** 2 * (1 - A[a]) ** 2 + others) / 2),),
+        exactness="exact",
+        reference="theory §2",
+        uses=("reconstruction",),
+        assumptions=("the features are orthonormal",),
+    )
+
+
+@states
+def rows_decouple() -> Result:
+    """The scores of one query depend on its own row e_pᵀQ alone: the queries learn independently."""
+    key = sp.Sum(W[r, b] * x[q, b], (b, 1, d))
+    before, after = sp.Derivative(key, W[p, c]), sp.KroneckerDelta(p, r) * x[q, c]
+    return Result(
+        name="rows-decouple",
+        title="The scores of query r do not depend on the row of another query p",
+        statement=sp.Eq(before, after),
+        steps=(Step("a score is the row of its query times the key", before, after),),
+        exactness="exact",
+        reference="theory §3; paper, the lemmas on the gradients",
+    )
+
+
+@states
+def gradient_stays_in_the_span() -> Result:
+    """The derivative of a score by the matrix is e_p times the key, which is features and positions."""
+    key = sp.Sum(U[q, j] * z[j] * v[j, b], (j, 1, N)) + e[q, b]
+    full = sp.Sum(e[p, c] * Q[c, b] * key, (c, 1, d), (b, 1, d))
+    before = sp.Derivative(full, Q[row, column])
+    after = e[p, row] * key.subs(b, column)
+    return Result(
+        name="gradient-stays-in-the-span",
+        title="The gradient is a sum of e_p times features and positions: the correlations close",
+        statement=sp.Eq(before, after),
+        steps=(Step("the score is bilinear in e_p and the key", before, after),),
+        exactness="exact",
+        reference="theory §3; paper, the lemmas on the gradients",
+    )

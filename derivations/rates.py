@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sympy as sp
 
 from derivations import gradients, model
+from derivations.statements import result
 from derivations.symbols import A, R, a, attn, j, l, m, r, z
 
 
@@ -30,38 +31,39 @@ _NAMES = {
 } | {attn[r]: sp.Symbol("attn", nonnegative=True)}
 _ORDER = (*_NAMES.values(), STRAY, STRAY_BUT_M)
 
+# The right sides that run as they stand.
+_RESULTS = (
+    "pull-target",
+    "pull-other",
+    "pull-masked",
+    "curvature-target",
+    "curvature-target-other",
+    "curvature-target-masked",
+    "curvature-same",
+    "curvature-others",
+    "curvature-other-masked",
+    "curvature-masked",
+)
+
 
 @cache
 def formulas() -> tuple[Formula, ...]:
     """Every formula that runs, in the order in which the loops use them."""
     latent, fp, pp = sp.symbols("latent fp pp", real=True)
-    stray = _stray_summand()
-    derived = {
-        "loss": gradients.over_areas(model.area_loss(j, A[j]), a),
-        "fp_lever": gradients.fp_lever(),
-        "pp_lever": gradients.pp_lever(),
-        "pull_target": gradients.pull(a),
-        "pull_other": gradients.pull(m),
-        "pull_masked": gradients.pull(None),
-        "curvature_target": gradients.curvature(a, a),
-        "curvature_target_other": gradients.curvature(a, m),
-        "curvature_target_masked": gradients.curvature(a, None),
-        "curvature_same": gradients.curvature(m, m),
-        "curvature_others": gradients.curvature(m, l),
-        "curvature_other_masked": gradients.curvature(m, None),
-        "curvature_masked": gradients.curvature(None, None),
-    }
     return (
         Formula("unmasked_mass", (latent, fp, pp), model.unmasked_mass(latent, fp, pp)),
         Formula("masked_mass", (pp,), model.masked_mass(pp)),
-        _plain("stray_of", stray.subs(j, m)),
-        *(_plain(name, expression) for name, expression in derived.items()),
+        _plain("stray_of", _stray_summand().subs(j, m)),
+        _plain("loss", gradients.over_areas(model.area_loss(j, A[j]), a)),
+        _plain("fp_lever", gradients.fp_lever()),
+        _plain("pp_lever", gradients.pp_lever()),
+        *(_plain(name.replace("-", "_"), result(name).statement.rhs) for name in _RESULTS),
     )
 
 
 def _stray_summand() -> sp.Expr:
     """z_j² A_j², read off the derived pull: what its sum over the other areas adds up."""
-    (total,) = gradients.pull(None).atoms(sp.Sum)
+    (total,) = result("pull-masked").statement.rhs.atoms(sp.Sum)
     return total.function.subs(sp.KroneckerDelta(a, j), 0)
 
 

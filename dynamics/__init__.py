@@ -3,7 +3,7 @@
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
 ``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``compare``; and beside them, independent of it all, ``samples`` and ``transformer``.
+``comparison``; and beside them, independent of it all, ``samples`` and ``transformer``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynamics.compare import compare as compare
+    from dynamics.comparison import compare as compare
     from dynamics.flow import IntegrationError as IntegrationError
     from dynamics.flow import descend as descend
     from dynamics.flow import integrate as integrate
@@ -39,7 +39,7 @@ _HOME = {
     "load": "trajectory",
     "FiniteTransformer": "transformer",
     "TrainingDiverged": "transformer",
-    "compare": "compare",
+    "compare": "comparison",
 }
 __all__ = list(_HOME)
 

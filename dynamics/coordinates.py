@@ -2,7 +2,9 @@
 
 Correlations that are equal at Q = 0 stay equal for ever where their rates are: the coarsest such sharing is found by
 refining a colouring of clusters, areas and classes until equal colours have equal surroundings. It is never finer than
-the orbits of the relabellings that keep the geometry and the query.
+the orbits of the relabellings that keep the geometry and the query, and still exact where it is coarser: a sample shows
+one cluster, in which a rate sees nothing but areas and the classes inside them. Results ``exchangeable-patches``,
+``equal-areas-merge``.
 """
 
 from __future__ import annotations

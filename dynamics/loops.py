@@ -6,6 +6,9 @@ compiled or as plain Python. The loops use only arithmetic that symbols also und
 the equations of a system.
 
 An *area* here stands for ``copies`` equal ones; sums leave out one copy of an area, never subtract it.
+
+Results ``pull-target``, ``pull-other``, ``pull-masked``, ``curvature-target``, ``curvature-target-other``,
+``curvature-target-masked``, ``curvature-same``, ``curvature-others``, ``curvature-other-masked``, ``curvature-masked``.
 """
 
 from __future__ import annotations

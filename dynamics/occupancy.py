@@ -36,7 +36,7 @@ def enumerate_counts(size: Array, masked: int) -> tuple[Array, Array]:
 
     Notes
     -----
-    Exact. The law is hypergeometric: Π_s C(N_s, u_s) / C(P − 1, γP − 1).
+    Exact. The law is hypergeometric: Π_s C(N_s, u_s) / C(P − 1, γP − 1). Result ``occupancy-law``.
     """
     sizes = size.astype(int).tolist()
     left = np.array([sum(sizes) - (masked - 1)])  # unmasked patches still to place
@@ -53,5 +53,8 @@ def enumerate_counts(size: Array, masked: int) -> tuple[Array, Array]:
 
 
 def unmasked_fraction(masked: float, patches: float) -> float:
-    """Mean fraction of a class, the query not counted, that is unmasked: (P − γP)/(P − 1). Exact, for real P too."""
+    """Mean fraction of a class, the query not counted, that is unmasked: (P − γP)/(P − 1).
+
+    Exact, for real P too. Result ``mean-occupancy``.
+    """
     return (patches - masked) / (patches - 1)

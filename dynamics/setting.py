@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def information_gap(self) -> float:
-        """Δ = (1 − κs) − 2(1 − κc), with C_global = P^κc and C_local = P^κs.
+        """Δ = (1 − κs) − 2(1 − κc), with C_global = P^κc and C_local = P^κs. Result ``information-gap``.
 
         Raises
         ------
@@ -84,7 +84,9 @@ class Setting:
 
     @property
     def loss_floor(self) -> float:
-        """L*, the infimum of the loss. Exact: an area wholly masked cannot be reconstructed, any other can.
+        """L*, the infimum of the loss. Exact; results ``loss-floor``, ``loss-above-floor``, ``floor-is-approached``.
+
+        An area that is wholly masked cannot be reconstructed, any other can.
 
         Raises
         ------

@@ -62,7 +62,8 @@ class System:
 
     A merged coordinate i stands for mult_i single correlations; its rate is that of one of them. With L_p the query's
     share of the loss, ∂L_p/∂y_i = −mult_i rate_i, so gradient descent is y ← y + η·rate(y) as it stands.
-    Result ``fp-rate``, ``pp-rate``; arXiv 2403.02233, the lemmas on the gradients.
+    Results ``fp-rate-target``, ``fp-rate-other``, ``pp-rate-over-clusters``, ``equal-areas-merge``;
+    arXiv 2403.02233, the lemmas on the gradients.
     """
 
     setting: Setting
@@ -123,7 +124,7 @@ class System:
         return self._jacobian(self.state(y), self.rule)
 
     def loss(self, y: npt.ArrayLike) -> float:
-        """The query's share of L(Q): the shares of all patches sum to it."""
+        """The query's share of L(Q): the shares of all patches sum to it. Result ``query-loss-of-attention``."""
         return float(self._rate_and_loss(self.state(y), self.rule)[1])
 
     def f(self, t: float, y: npt.ArrayLike) -> Array:
@@ -147,7 +148,7 @@ class System:
 
         Notes
         -----
-        At the mean counts given that the query is masked, whatever the closure: large-P.
+        At the mean counts given that the query is masked, whatever the closure: large-P. Result ``attention``.
         """
         accept(cluster in range(len(self.coordinates.target)), "cluster", cluster, "the index of a cluster")
         return self._attention(self.state(y), cluster, self.attention_rule(latent))

@@ -7,9 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from derivations._shell import run
+from derivations._shell import Parser, run
 from figures import FIGURES
 
 EXAMPLES = """\
@@ -20,15 +19,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line."""
-        self.exit(2, f"{message} (python -m figures --help shows examples)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 where a check fails, 2 for an error."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m figures",
         description="Draw the figures, each as PNG, PDF and a CSV of what is drawn.",
         epilog=EXAMPLES,

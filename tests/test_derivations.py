@@ -4,6 +4,7 @@ import pytest
 import sympy as sp
 
 from derivations import gradients, model, rates
+from derivations.statements import result
 from derivations.symbols import A, N, R, a, attn, j, l, m, r, z
 
 DELTA = sp.KroneckerDelta
@@ -27,22 +28,22 @@ def test_every_formula_holds_for_any_number_of_areas():
 
 def test_the_derivative_of_the_softmax_by_a_score_is_derived():
     q = gradients.q
-    assert gradients.softmax_rule() == attn[q] * DELTA(q, r) - attn[q] * attn[r]
+    assert gradients.softmax_derivative() == attn[q] * DELTA(q, r) - attn[q] * attn[r]
 
 
 def test_the_fp_rate_of_the_target_is_the_papers_alpha():
     claimed = z[a] * A[a] * (z[a] ** 2 * (1 - A[a]) ** 2 + others(a))
-    assert same(gradients.fp_rate(a), claimed)
+    assert same(result("fp-rate-target").statement.rhs, claimed)
 
 
 def test_the_fp_rate_of_another_area_is_the_papers_alpha():
     own, target = z[m] ** 2 * A[m] * (1 - A[m]), z[a] ** 2 * A[a] * (1 - A[a])
-    assert same(gradients.fp_rate(m), z[m] * A[m] * (-own - target + others(a, m)))
+    assert same(result("fp-rate-other").statement.rhs, z[m] * A[m] * (-own - target + others(a, m)))
 
 
 def test_the_pp_rate_of_a_masked_patch_is_minus_its_attention_times_the_mean_residual():
     mean = z[a] ** 2 * (1 - A[a]) * A[a] - others(a)
-    assert same(gradients.pp_rate(None), -attn[r] * mean)
+    assert same(result("pp-rate-masked").statement.rhs, -attn[r] * mean)
 
 
 @pytest.mark.parametrize(

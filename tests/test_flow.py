@@ -26,7 +26,7 @@ def test_every_method_in_every_variable_solves_the_same_flow(mean_field, precise
     assert flow.t.tolist() == precise.t.tolist()
 
 
-@pytest.mark.parametrize("variable", ["log-time", "arc-length"])
+@pytest.mark.parametrize("variable", ["time", "log-time", "arc-length"])
 def test_implicit_methods_get_the_derivative_of_what_is_stepped(mean_field, variable):
     from dynamics.solver import pose
 
@@ -38,6 +38,23 @@ def test_implicit_methods_get_the_derivative_of_what_is_stepped(mean_field, vari
     for i, unit in enumerate(np.eye(len(state))):
         slope = (problem.rate(at, state + step * unit) - problem.rate(at, state - step * unit)) / (2 * step)
         assert np.abs(slope - problem.jacobian(at, state)[:, i]).max() <= 1e-8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_derivative_is_handed_to_the_methods_that_use_one(mean_field, monkeypatch, method):
+    import scipy.integrate
+
+    solve_ivp, seen = scipy.integrate.solve_ivp, []
+    monkeypatch.setattr(scipy.integrate, "solve_ivp", lambda *a, **k: seen.append(k) or solve_ivp(*a, **k))
+    dy.integrate(mean_field, t_end=2.0, method=method)
+    assert ("jac" in seen[0]) == (method in ("Radau", "BDF", "LSODA"))
+
+
+@pytest.mark.parametrize("variable", ["time", "log-time", "arc-length"])
+def test_the_flow_sets_out_along_its_rate(mean_field, variable):
+    early = [1e-12, 1e-9, 1e-6]
+    flow = dy.integrate(mean_field, t_end=2.0, variable=variable, t_eval=early)
+    assert np.allclose(flow.y / early, mean_field.rate(mean_field.initial)[:, None], rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("variable", ["time", "arc-length"])

@@ -1,5 +1,7 @@
 """The reduced system: its start, its invariants, its symmetries, and what it says of itself."""
 
+import itertools
+
 import mpmath
 import numpy as np
 import pytest
@@ -113,6 +115,19 @@ def test_the_loss_never_falls_below_its_floor(setting, seed):
     assert total >= setting.loss_floor - 1e-13
 
 
+@settings(max_examples=30)
+@given(settings_of_learning())
+def test_the_loss_floor_counts_the_masks_that_hide_a_whole_area(setting):
+    geometry, law, floor = setting.geometry, setting.law, 0.0
+    masks = [set(mask) for mask in itertools.combinations(range(geometry.patches), setting.masked)]
+    for k, weight in enumerate(setting.weights):
+        for m in range(geometry.areas[k]):
+            area = set(np.flatnonzero(geometry.area_of[k] == m).tolist())
+            hidden = sum(area <= mask for mask in masks) / len(masks)
+            floor += weight * len(area) * hidden * sum(law.weights * law.values**2) / 2
+    assert setting.loss_floor == pytest.approx(floor, rel=1e-12, abs=1e-15)
+
+
 def test_the_loss_floor_is_approached_where_every_query_locks():
     setting, total = SMALL["one"], 0.0
     for query in range(setting.geometry.patches):
@@ -124,7 +139,21 @@ def test_the_loss_floor_is_approached_where_every_query_locks():
 @settings(max_examples=40)
 @given(settings_of_learning(), st.sampled_from(CLOSURES), st.integers(0, 99))
 def test_merged_coordinates_have_the_rates_of_single_ones(setting, closure, seed):
-    query = seed % setting.geometry.patches
+    merged_agrees_with_single(setting, seed % setting.geometry.patches, closure, seed)
+
+
+def test_equal_surroundings_merge_even_where_no_relabelling_carries_one_to_the_other():
+    # Patches as edges between areas of two clusters: two cycles of 4 and one of 8. The query lies in the first; the
+    # second and the third look alike from any one cluster, though no permutation of the labels swaps their patches.
+    edges = [
+        (first + i, first + (i + s) % n) for first, n in ((0, 2), (2, 2), (4, 4)) for i in range(n) for s in (0, 1)
+    ]
+    setting = dy.Setting(dy.Geometry.from_labels(np.array(edges).T), mask_ratio=7 / 16)
+    assert max(dy.reduce(setting, 0).multiplicity) == 12
+    merged_agrees_with_single(setting, 0, "exact", seed=1)
+
+
+def merged_agrees_with_single(setting, query, closure, seed):
     merged, single = dy.reduce(setting, query, closure), dy.reduce(setting, query, closure, merge=False)
     y = np.random.default_rng(seed).standard_normal(len(merged.names))
     spread = merged.expand(y)

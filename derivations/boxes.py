@@ -1,0 +1,267 @@
+"""Boxes on the page: their width, where a line of them is cut, and how LaTeX and MathML write them."""
+
+from __future__ import annotations
+
+import itertools
+from html import escape
+from typing import NamedTuple
+
+WIDTH = 74  # letters of a line of a formula
+
+
+class Box(NamedTuple):
+    """One piece of a formula: its kind, the boxes inside, and its text where it is a leaf."""
+
+    kind: str
+    parts: tuple[Box, ...] = ()
+    text: str = ""
+
+
+def row(*parts: Box) -> Box:
+    """Boxes beside each other."""
+    return parts[0] if len(parts) == 1 else Box("row", parts)
+
+
+def operator(text: str) -> Box:
+    """A sign, with the space about it that its kind has."""
+    return Box("operator", text=text)
+
+
+def minus(box: Box) -> Box:
+    """The negative of a box: a minus sign, no subtraction."""
+    return row(Box("sign", text="−"), box)
+
+
+def brackets(inside: Box, around: str = "()") -> Box:
+    """A box in brackets."""
+    return Box("brackets", (inside,), around)
+
+
+def beside(parts: list[Box]) -> Box:
+    """Factors beside each other, words among them set off."""
+    spaced = parts[:1]
+    for before, part in itertools.pairwise(parts):
+        spaced += [Box("space"), part] if _is_word(before) or _is_word(part) else [part]
+    return row(*spaced)
+
+
+def _is_word(box: Box) -> bool:
+    """Whether this is a name of several letters, its indices aside."""
+    while box.kind in ("index", "power", "both"):
+        box = box.parts[0]
+    return box.kind == "name" and len(box.text) > 1 and box.text not in _SIGNS
+
+
+def between(sign: str, parts: list[Box]) -> Box:
+    """Boxes with a sign between them."""
+    return row(*(box for n, part in enumerate(parts) for box in ((operator(sign), part) if n else (part,))))
+
+
+def name(symbol: str) -> Box:
+    """A symbol by its name: n', Upsilon_self, k_1."""
+    base, *below = symbol.replace("{", "").replace("}", "").split("_")
+    primes = len(base) - len(base.rstrip("'"))
+    box = Box("name", text=base.rstrip("'"))
+    if primes:
+        box = Box("power", (box, operator("′" * primes)))
+    if not below:
+        return box
+    return Box("index", (box, between(",", [Box("number" if part.isdigit() else "name", text=part) for part in below])))
+
+
+def lines(*sides: Box | str) -> list[Box]:
+    """A formula, given as its sides and the signs between them, cut into lines of bounded width.
+
+    ``lines(left, "=", right)`` is one box where it fits.
+    """
+    pieces: list[Box] = []
+    sign: Box | None = None
+    for side in sides:
+        if isinstance(side, str):
+            sign = operator(side)
+            continue
+        first, *rest = _pieces(side)
+        pieces += [first if sign is None else row(sign, first), *rest]
+    fits = sum(map(width, pieces)) <= WIDTH
+    filled: list[Box] = []
+    for piece in pieces:
+        starts_right_side = piece.parts and sign is not None and piece.parts[0] == sign
+        alone = starts_right_side and not fits and width(filled[-1]) > WIDTH / 3 if filled else True
+        if not alone and width(filled[-1]) + width(piece) <= WIDTH:
+            filled[-1] = row(filled[-1], piece)
+        else:
+            filled.append(piece)
+    return filled
+
+
+def width(box: Box) -> float:
+    """About how many letters wide a box is."""
+    inside = [width(part) for part in box.parts]
+    match box.kind:
+        case "name":
+            return 1.2 if len(box.text) == 1 or box.text in _SIGNS else 0.9 * len(box.text)
+        case "number" | "text":
+            return 0.9 * len(box.text)
+        case "operator" | "sign":
+            return 0.5 if box.text in (",", "!") else 2
+        case "fraction" | "cases" | "binomial":
+            return max(inside) + 1
+        case "index" | "power":
+            return inside[0] + 0.65 * inside[1]
+        case "both":
+            return inside[0] + 0.65 * max(inside[1:])
+        case "big":
+            return max(2.2, *(0.65 * part for part in inside))
+    return sum(inside, start=0.0) + {"brackets": 1.4, "root": 1.5, "open": 0.8, "close": 0.8}.get(box.kind, 0)
+
+
+def _parts(box: Box) -> tuple[Box, ...]:
+    return box.parts if box.kind == "row" else (box,)
+
+
+def _pieces(box: Box, room: float = WIDTH) -> list[Box]:
+    """The box cut at the signs of its sums, those within brackets where need be, until each piece fits."""
+    if width(box) <= room:
+        return [box]
+    if box.kind == "sum":
+        return [piece for n, part in enumerate(box.parts) for piece in _pieces(part, WIDTH if n else room)]
+    if box.kind == "fraction" and width(box.parts[1]) <= WIDTH / 2:  # what stands above can be cut beside the bar
+        above, below = box.parts
+        beside_bar = brackets(above) if above.kind == "sum" else above
+        return _pieces(row(Box("fraction", (Box("number", text="1"), below)), *_parts(beside_bar)), room)
+    if box.kind != "row":
+        return [box]
+    number = max(range(len(box.parts)), key=lambda n: width(box.parts[n]))
+    widest, before, after = box.parts[number], box.parts[:number], box.parts[number + 1 :]
+    power = widest.kind == "power" and widest.parts[0].kind == "brackets"
+    bracketed = widest.parts[0] if power else widest
+    left = max(room - sum(map(width, before)), WIDTH / 3)
+    if bracketed.kind == "brackets":
+        inside = _pieces(bracketed.parts[0], left)
+        if len(inside) == 1 and bracketed.parts[0].kind == "sum":
+            inside = list(bracketed.parts[0].parts)
+        first, last = Box("open", text=bracketed.text[0]), Box("close", text=bracketed.text[1])
+        before, after = (*before, first), (Box("power", (last, widest.parts[1])) if power else last, *after)
+    else:
+        inside = _pieces(widest, left)
+    if len(inside) == 1:
+        return [box]
+    return [row(*before, inside[0]), *inside[1:-1], row(inside[-1], *after)]
+
+
+# Names of the symbols that are one sign, and the sign.
+_SIGNS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
+    "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ",
+    "Omega": "Ω", "ell": "ℓ",
+}  # fmt: skip
+_NAMES = {sign: name for name, sign in _SIGNS.items()}
+_OPERATORS = {
+    "−": "-", "≠": r"\neq ", "≥": r"\geq ", "≤": r"\leq ", "→": r"\to ", "∂": r"\partial ", "∞": r"\infty ",
+    "≈": r"\approx ", "∑": r"\sum", "∏": r"\prod", "∫": r"\int", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "⟹": r"\Longrightarrow ", "′": r"\prime ",
+}  # fmt: skip
+_TALL = frozenset({"fraction", "big", "cases", "binomial", "root"})
+
+
+def sign_name(sign: str) -> str | None:
+    """The name of a Greek letter, by which LaTeX knows it too."""
+    return _NAMES.get(sign)
+
+
+_LATEX = {
+    "fraction": r"\frac{{{0}}}{{{1}}}",
+    "binomial": r"\binom{{{0}}}{{{1}}}",
+    "root": r"\sqrt{{{0}}}",
+    "index": "{0}_{{{1}}}",
+    "power": "{0}^{{{1}}}",
+    "both": "{0}_{{{1}}}^{{{2}}}",
+    "text": r"\text{{{text}}}",
+    "open": r"\Bigl{text}",
+    "close": r"\Bigr{text}",
+    "space": r"\,",
+}
+
+
+def latex(box: Box) -> str:
+    """A box in LaTeX, amsmath at most."""
+    inside = [latex(part) for part in box.parts]
+    if box.kind in _LATEX:
+        return _LATEX[box.kind].format(*inside, text=box.text.replace("_", r"\_"))
+    match box.kind:
+        case "name":
+            return _latex_name(box.text)
+        case "number" | "operator" | "sign":
+            return "".join(_OPERATORS.get(sign, sign) for sign in box.text).strip()
+        case "big":
+            written = _OPERATORS.get(box.text, rf"\{box.text}")
+            return written + "".join(f"{mark}{{{end}}}" for mark, end in zip("_^", inside, strict=False))
+        case "cases":
+            rows = (f"{value} & {when}" for value, when in zip(inside[::2], inside[1::2], strict=True))
+            return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+        case "brackets":
+            left, right = (_OPERATORS.get(sign, sign) for sign in box.text)
+            return rf"\left{left} {inside[0]} \right{right}" if _tall(box.parts[0]) else f"{left}{inside[0]}{right}"
+    return " ".join(inside).replace(" ,", ",")
+
+
+def _latex_name(name: str) -> str:
+    if name in _SIGNS or name in ("log", "exp", "min", "max"):
+        return rf"\{name}"
+    return name if len(name) == 1 else rf"\mathrm{{{name}}}"
+
+
+def _tall(box: Box) -> bool:
+    return box.kind in _TALL or any(_tall(part) for part in box.parts)
+
+
+_MATHML = {
+    "fraction": "<mfrac>{0}{1}</mfrac>",
+    "binomial": '<mrow><mo>(</mo><mfrac linethickness="0">{0}{1}</mfrac><mo>)</mo></mrow>',
+    "root": "<msqrt>{0}</msqrt>",
+    "index": "<msub>{0}{1}</msub>",
+    "power": "<msup>{0}{1}</msup>",
+    "both": "<msubsup>{0}{1}{2}</msubsup>",
+    "number": "<mn>{text}</mn>",
+    "operator": '<mo form="infix">{text}</mo>',
+    "sign": '<mo form="prefix">{text}</mo>',
+    "text": "<mtext>{text}</mtext>",
+    "open": '<mo form="prefix" stretchy="true" symmetric="true" minsize="2.2em" maxsize="2.2em">{text}</mo>',
+    "close": '<mo form="postfix" stretchy="true" symmetric="true" minsize="2.2em" maxsize="2.2em">{text}</mo>',
+    "space": '<mspace width="0.17em"/>',
+}
+
+
+def mathml(box: Box) -> str:
+    """A box in presentation MathML."""
+    inside = [mathml(part) for part in box.parts]
+    if box == operator("∂"):
+        return "<mi>∂</mi>"
+    if box.kind in _MATHML:
+        return _MATHML[box.kind].format(*inside, text=escape(box.text))
+    match box.kind:
+        case "name":
+            return f"<mi>{escape(_SIGNS.get(box.text, box.text))}</mi>"
+        case "big":
+            return _mathml_big(box.text, inside)
+        case "cases":
+            cells = [f"<mtd>{cell}</mtd>" for cell in inside]
+            rows = "".join(f"<mtr>{''.join(cells[n : n + 2])}</mtr>" for n in range(0, len(cells), 2))
+            return f'<mrow><mo>{{</mo><mtable class="cases">{rows}</mtable></mrow>'
+        case "brackets":
+            grows = "true" if _tall(box.parts[0]) else "false"
+            left, right = (f'<mo stretchy="{grows}">{sign}</mo>' for sign in box.text)
+            return f"<mrow>{left}{inside[0]}{right}</mrow>"
+    return f"<mrow>{''.join(inside)}</mrow>"
+
+
+def _mathml_big(sign: str, ends: list[str]) -> str:
+    written = f"<mo>{sign}</mo>" if len(sign) == 1 else f'<mo movablelimits="false" rspace="0.17em">{sign}</mo>'
+    if not ends:
+        return written
+    if sign == "∫":
+        return f"<msubsup>{written}{''.join(ends)}</msubsup>"
+    tag = "munderover" if len(ends) == 2 else "munder"
+    return f"<{tag}>{written}{''.join(ends)}</{tag}>"

@@ -1,0 +1,206 @@
+"""All results as one document in their reading order: Markdown for a repository page, LaTeX, or HTML.
+
+The document is made once, as blocks; each form writes the blocks its own way. The same text comes out of every
+process: EQUATIONS.md, which is kept beside this file, is the Markdown form.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import sympy as sp
+
+from derivations import boxes, pages, symbols
+from derivations._shell import write_beside
+from derivations.abbreviate import abbreviate
+from derivations.boxes import Box
+from derivations.layout import lay_out
+from derivations.pages import Block, Code, Contents, Formula, Heading, Link, Paragraph, Symbols
+from derivations.proof import Checked
+from derivations.statements import Report, Result, Step, _load, _makers, results
+
+SECTIONS = {
+    "model": "The model",
+    "learning": "The rates",
+    "symmetry": "Symmetry",
+    "masks": "Masks",
+    "flow": "Flow",
+    "closures": "Closures",
+    "integral": "The integral form",
+    "asymptotics": "Large P",
+    "phases": "The phases",
+    "late": "The late phase",
+}
+FORMS: dict[str, Callable[[list[Block]], str]] = {
+    ".md": pages.markdown,
+    ".tex": pages.latex_document,
+    ".html": pages.html,
+}
+INTRODUCTION = (
+    "Every formula below is derived from the loss of a masked patch and checked by the machine: by SymPy where it "
+    "decides, else at random points with 50 digits, the numbers of areas, patches and clusters being drawn too. "
+    "Behind each step stands how it was checked. Written by “python -m derivations export”; do not edit."
+)
+
+ERRATA = "So far no derived form differs from the form in which the paper is quoted."
+
+Checks: TypeAlias = "Callable[[Iterable[Result]], Iterable[Result]]"
+
+
+def write(path: Path, progress: Checks = iter) -> None:
+    """Verify every result and write them all as one document.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .md, .tex or .html.
+    progress : callable, optional
+        Wraps the results as they are verified, as ``tqdm`` does.
+
+    Raises
+    ------
+    ValueError
+        If the name ends otherwise.
+    DerivationError
+        If a result does not hold; then nothing is written.
+    """
+    if path.suffix not in FORMS:
+        raise ValueError(f"FILE={str(path)!r}: expected a name that ends in {', '.join(FORMS)}")
+    text = FORMS[path.suffix](document(progress))
+    with write_beside(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def document(progress: Checks = iter, verify: bool = True) -> list[Block]:
+    """The blocks of the document; it says how each step was verified, unless `verify` is false and none was."""
+    sections: dict[str, list[tuple[Result, tuple[Report, ...]]]] = {}
+    for found in progress(results()):
+        sections.setdefault(_section(found), []).append((found, found.check() if verify else ()))
+    listed = [
+        (Link(title, _anchor(title)), tuple(Link(found.title, found.name) for found, _ in entries))
+        for title, entries in sections.items()
+    ]
+    contents = Contents(((Link("Notation", "notation"), ()), *listed, (Link("Errata", "errata"), ())))
+    blocks: list[Block] = [Paragraph((INTRODUCTION,)), contents, Heading(2, "Notation", "notation"), notation()]
+    for title, entries in sections.items():
+        blocks.append(Heading(2, title, _anchor(title)))
+        for found, reports in entries:
+            blocks += entry(found, reports)
+    return [*blocks, Heading(2, "Errata", "errata"), Paragraph((ERRATA,))]
+
+
+def notation() -> Symbols:
+    """The symbols and what their comments in ``symbols`` say of them."""
+    rows, above = [], ""
+    for line in inspect.getsource(symbols).splitlines():
+        found = re.match(r"(?P<names>[\w, ]+) = sp\.(?:Symbol|symbols|IndexedBase)\(.*?\)(?:  # (?P<said>.*))?$", line)
+        if found:
+            names = found["names"].split(", ")
+            shown = tuple(lay_out(getattr(symbols, name)) for name in names)
+            rows.append((shown, found["names"], found["said"] or above))
+        above = line[2:] if line.startswith("# ") else ""
+    return Symbols(tuple(rows))
+
+
+def how(reports: tuple[Report, ...]) -> str:
+    """How a result was verified: each way once, in order; that the steps lead to the statement only if not seen."""
+    telling = reports[:-1] if reports[-1].checked.how == "symbolic" else reports
+    return "; ".join(dict.fromkeys(report.checked.how for report in telling))
+
+
+def _said(checked: Checked) -> str:
+    return f"{checked.how} at {checked.points} points" if checked.points else checked.how
+
+
+def names() -> tuple[str, ...]:
+    """The names of all results in their order, none of them made yet."""
+    _load()
+    return tuple(_makers)
+
+
+def _section(found: Result) -> str:
+    """The title of the part of the theory that a result belongs to: the module that states it."""
+    module = _makers[found.name].__module__.rpartition(".")[2]
+    lead = (importlib.import_module(f"derivations.{module}").__doc__ or module).splitlines()[0]
+    return SECTIONS.get(module, lead.rstrip("."))
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
+    """One result: what it says, on what it rests, how it comes about, and by `reports` how that was verified."""
+    shown = Shown(found)
+    uses: list[str | Link] = []
+    for used in found.uses:
+        uses += [", " if uses else "; uses ", Link(used, used)]
+    yield Heading(3, found.title, found.name)
+    yield Paragraph((Code(found.name), f", {found.exactness}; {found.reference}", *uses, "."))
+    yield Formula(tuple(shown.statement()))
+    if shown.where:
+        yield Paragraph(("with",))
+        yield from (Formula(tuple(lines)) for lines in shown.names())
+    if found.assumptions:
+        yield Paragraph((f"Assumed: {'; '.join(found.assumptions)}.",))
+    yield from _steps(found, shown, reports)
+    if reports and reports[-1].checked.how != "symbolic":
+        yield Paragraph((f"That this is the statement: {_said(reports[-1].checked)}.",))
+
+
+def _steps(found: Result, shown: Shown, reports: tuple[Report, ...]) -> Iterator[Block]:
+    """The steps from the left side of the statement to the right; where there is one, the statement shows it."""
+    statement, steps = found.statement, found.steps
+    reached: sp.Basic = statement.lhs
+    for number, step in enumerate(steps):
+        if step.before != reached:
+            yield Paragraph(("From",))
+            yield Formula(tuple(shown.before(number)))
+        place = f"Step {number + 1}: " if len(steps) > 1 else "Proof: "
+        verified = f" ({_said(reports[number].checked)})" if reports else ""
+        stated = len(steps) == 1 and (step.before, step.after) == (statement.lhs, statement.rhs)
+        yield Paragraph((f"{place}{step.said}{verified}{'.' if stated else ':'}",))
+        if not stated:
+            yield Formula(tuple(shown.after(number, "→" if _takes_limit(step) else "=")))
+        reached = step.after
+
+
+def _takes_limit(step: Step) -> bool:
+    """Whether `after` is the limit of `before`, which does not say so itself."""
+    return step.proof.__qualname__.startswith("limit.") and not step.before.has(sp.Limit)
+
+
+class Shown:
+    """The formulas of a result as they are shown: cut into lines, and with names for parts where they are long."""
+
+    def __init__(self, found: Result) -> None:
+        sides: list[sp.Basic] = [found.statement.lhs, found.statement.rhs]
+        for step in found.steps:
+            sides += [step.before, step.after]
+        self._sign = _RELATIONS[found.statement.rel_op]
+        self._sides, self.where = abbreviate(*sides)
+
+    def statement(self) -> list[Box]:
+        """The statement."""
+        return boxes.lines(lay_out(self._sides[0]), self._sign, lay_out(self._sides[1]))
+
+    def names(self) -> list[list[Box]]:
+        """What each name stands for, in the order in which they use each other."""
+        return [boxes.lines(lay_out(name), "=", lay_out(part)) for name, part in self.where]
+
+    def before(self, number: int) -> list[Box]:
+        """What stands before a step."""
+        return boxes.lines(lay_out(self._sides[2 + 2 * number]))
+
+    def after(self, number: int, sign: str = "=") -> list[Box]:
+        """What stands after a step, behind a sign unless it is an equation of its own."""
+        side = self._sides[3 + 2 * number]
+        return boxes.lines(lay_out(side)) if isinstance(side, sp.Rel) else boxes.lines(sign, lay_out(side))
+
+
+_RELATIONS = {"==": "=", ">=": "≥", "<=": "≤", ">": ">", "<": "<", "!=": "≠"}

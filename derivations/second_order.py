@@ -1,0 +1,116 @@
+"""The second-order closure: half the curvature of the loss in the counts, times their covariance.
+
+The loss is a function of the unmasked counts u_s, which may be any real numbers, with h_s = n_s − u_s. Differentiated
+twice and contracted with the covariance it gives the correction, at a cost linear in the classes.
+
+Exact as derivatives; large-P as a closure (``second-order-error``). Source: the reduction, theory §4.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from derivations import model
+from derivations.averages import exactly, same_or_not
+from derivations.closures import covariance
+from derivations.proof import Checked
+from derivations.statements import Result, Step, states
+from derivations.symbols import A, D, N, P, S, a, area, hidden, i, j, masked, n, own, r, s, seen, u
+
+_delta = sp.KroneckerDelta
+
+
+def _by_count(share: sp.Expr, gain: sp.Expr) -> sp.Expr:
+    """∂A_j/∂u: X_j grows by `share`, D by `gain`."""
+    return (share - A[j] * gain) / D
+
+
+def count_curvature(first: tuple[sp.Expr, sp.Expr], second: tuple[sp.Expr, sp.Expr]) -> sp.Expr:
+    """∂²ℓ/∂u∂u' for two directions, each by what X_j and D gain along it; bilinear in the two."""
+    loss, one, two = model.area_loss(j, A[j]), _by_count(*first), _by_count(*second)
+    bend = sp.diff(one, A[j]) * two + sp.diff(one, D) * second[1]
+    return sp.Sum(sp.diff(loss, A[j], 2) * one * two + sp.diff(loss, A[j]) * bend, (j, 1, N))
+
+
+def _gain(s: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+    """What X_j and D gain where one patch of class s is unmasked instead of masked."""
+    return _delta(area[s], j) * seen[s], seen[s] - hidden[s]
+
+
+def _mass(j: sp.Expr) -> sp.Expr:
+    return sp.Sum(_delta(area[i], j) * u[i] * seen[i], (i, 1, S))
+
+
+def _all_mass() -> sp.Expr:
+    return own + sp.Sum(u[i] * seen[i] + (n[i] - u[i]) * hidden[i], (i, 1, S))
+
+
+def _in_masses(before: sp.Basic, after: sp.Basic) -> Checked:
+    """The same once A_j = X_j/D and D are written as masses of the counts."""
+
+    def masses(side: sp.Basic) -> sp.Basic:
+        side = side.replace(
+            lambda part: isinstance(part, sp.Indexed) and part.base == A, lambda part: _mass(*part.indices) / D
+        )
+        return side.subs(D, _all_mass())
+
+    return exactly(same_or_not, structures=3)(masses(before), masses(after))
+
+
+@states
+def attention_by_count() -> Result:
+    """Derivative of the attention on an area by the unmasked count of a class."""
+    before = sp.Derivative(_mass(j) / _all_mass(), u[s])
+    claim = _by_count(*_gain(s))
+    return Result(
+        name="attention-by-count",
+        title="Derivative of the attention on area j by the number of unmasked patches of class s",
+        statement=sp.Eq(before.subs(j, a), claim.subs(j, a)),
+        steps=(Step("unmasked instead of masked: n_s − u_s falls", before.subs(j, a), claim.subs(j, a), _in_masses),),
+        exactness="exact",
+        reference="theory §4, second-order",
+        uses=("attention",),
+    )
+
+
+@states
+def loss_by_counts() -> Result:
+    """Second derivative of the loss by two counts."""
+    loss = sp.Sum(model.area_loss(j, _mass(j) / _all_mass()), (j, 1, N))
+    before, claim = sp.Derivative(loss, u[r], u[s]), count_curvature(_gain(r), _gain(s))
+    return Result(
+        name="loss-by-counts",
+        title="Second derivative of the loss of a masked query by two counts",
+        statement=sp.Eq(before, claim),
+        steps=(Step("chain rule through the attention on areas", before, claim, _in_masses),),
+        exactness="exact",
+        reference="theory §4, second-order",
+        uses=("query-loss-of-attention", "attention-by-count"),
+    )
+
+
+@states
+def second_order() -> Result:
+    """The correction of the second-order closure, with a cost linear in the classes."""
+    before = sp.Sum(covariance(r, s) * count_curvature(_gain(r), _gain(s)), (r, 1, S), (s, 1, S)) / 2
+    along = sp.Sum(n[i] * _gain(i)[0], (i, 1, S)), sp.Sum(n[i] * _gain(i)[1], (i, 1, S))
+    both = (P - masked) * (masked - 1) / (2 * (P - 1) ** 2 * (P - 2))
+    single = sp.Sum(n[s] * count_curvature(_gain(s), _gain(s)), (s, 1, S))
+    claim = both * (P - 1) * single - both * count_curvature(along, along)
+    return Result(
+        name="second-order",
+        title="The second-order closure adds ½ Σ Cov(u_r, u_s) ∂²ℓ/∂u_r∂u_s at the mean counts",
+        statement=sp.Eq(before, claim),
+        steps=(
+            Step(
+                "the covariance is a diagonal less one product",
+                before,
+                claim,
+                exactly(same_or_not, structures=3),
+            ),
+        ),
+        exactness="large-P",
+        reference="theory §4, second-order",
+        uses=("hypergeometric-covariance", "loss-by-counts", "mean-field-error", "second-order-error"),
+        assumptions=("the rates are the derivatives of this loss, so both invariants of closures hold",),
+    )

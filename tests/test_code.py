@@ -1,0 +1,227 @@
+"""Results as code: what runs computes what is stated."""
+
+import ctypes
+import functools
+import itertools
+import math
+import random
+import re
+import shutil
+import subprocess
+
+import pytest
+import sympy as sp
+
+from derivations import code, printers
+from derivations.statements import result, results
+from derivations.symbols import A, N, P, a, j, m, pp_self, q, score
+
+NAMES = [found.name for found in results()]
+x = sp.Symbol("x", positive=True)
+
+
+def has_code(found):
+    try:
+        code.arguments(found)
+    except ValueError:
+        return False
+    return True
+
+
+CODED = [name for name in NAMES if has_code(result(name))]
+
+
+SIZE = 12  # of every array: an index is at most a few of the integers drawn
+
+
+def cases(expression, count=3):
+    """Numbers for the free quantities and the value there, where there is one: (k over n) / 0 is passed over."""
+    tried = (numbers(expression, seed) for seed in range(40))
+    found = list(itertools.islice((case for case in tried if math.isfinite(case[1].real) and case[1].imag == 0), count))
+    assert len(found) == count
+    return found
+
+
+def drawn(generator, kind):
+    """A whole number of this type, or any number."""
+    return kind(generator.randint(1, 4)) if kind else generator.uniform(0.2, 1.5)
+
+
+def numbers(expression, seed):
+    """A number for every free quantity of an expression: (by name, and put into the expression)."""
+    generator = random.Random(seed)
+    given, rules = {}, {}
+    counted = expression.atoms(sp.binomial, sp.FallingFactorial)
+    counts = {part.base for coefficient in counted for part in coefficient.atoms(sp.Indexed)}
+    for quantity in code._arguments(expression):
+        name = str(quantity)
+        if isinstance(quantity, sp.IndexedBase):
+            whole = bool(quantity.label.is_integer)
+            draw = functools.partial(
+                drawn, generator, (int if whole else float) if whole or quantity in counts else None
+            )
+            rank = code._rank(expression, quantity)
+            given[name] = [draw() if rank == 1 else [draw() for _ in range(SIZE)] for _ in range(SIZE)]
+        else:
+            least, most = (6, 9) if quantity == P else (0, 2) if name.startswith("k_") else (1, 4)
+            whole = generator.randint(least, most)
+            given[name] = whole if quantity.is_integer else generator.uniform(0.2, 1.5)
+            rules[quantity] = given[name] if quantity.is_integer else sp.Float(given[name], 40)
+    written = expression.subs(rules).doit()
+    for _ in range(3):  # indices that are entries of other arrays come first
+        entries = {}
+        for entry in written.atoms(sp.Indexed):
+            if all(index.is_Integer for index in entry.indices):
+                value = given[str(entry.base)]
+                for index in entry.indices:
+                    value = value[int(index) - 1]
+                entries[entry] = sp.Integer(value) if value == int(value) else sp.Float(value, 40)
+        written = written.xreplace(entries).doit()
+    return given, complex(written.evalf(30))
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_python_computes_what_is_stated(name):
+    found = result(name)
+    space = {}
+    exec(found.code("python"), space)
+    for given, expected in cases(code._right_side(found)):
+        assert space[name.replace("-", "_")](*given.values()) == pytest.approx(expected.real, rel=1e-13, abs=1e-13)
+
+
+def as_c(value):
+    if isinstance(value, int):
+        return ctypes.c_int(value)
+    if isinstance(value, float):
+        return ctypes.c_double(value)
+    if isinstance(value[0], list):
+        rows = [as_c(row) for row in value]
+        kind = ctypes.POINTER(type(rows[0])._type_)
+        return (kind * len(rows))(*(ctypes.cast(row, kind) for row in rows))
+    return ((ctypes.c_int if isinstance(value[0], int) else ctypes.c_double) * len(value))(*value)
+
+
+def test_c_computes_what_is_stated(tmp_path):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here; the structure of the code is tested")
+    for name in CODED:
+        (tmp_path / f"{name}.c").write_text(result(name).code("c"))
+    library = tmp_path / "results.so"
+    sources = sorted(map(str, tmp_path.glob("*.c")))
+    flags = ["-std=c99", "-O1", "-Wall", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([compiler, *flags, *sources, "-o", str(library), "-lm"], check=True)
+    loaded = ctypes.CDLL(str(library))
+    for name in CODED:
+        function = getattr(loaded, name.replace("-", "_"))
+        function.restype = ctypes.c_double
+        for given, expected in cases(code._right_side(result(name))):
+            found = function(*map(as_c, given.values()))
+            assert found == pytest.approx(expected.real, rel=1e-13, abs=1e-13), name
+
+
+PAIRS = {"(": ")", "[": "]", "{": "}"}
+
+
+@pytest.mark.parametrize("name", CODED)
+@pytest.mark.parametrize("language", code.LANGUAGES)
+def test_code_is_balanced_and_mentions_every_quantity(name, language):
+    source = result(name).code(language)
+    body = re.sub(r"\(\*.*?\*\)|/\*.*?\*/|#[^\n]*|\"\"\".*?\"\"\"", "", source, flags=re.S)
+    expected = []
+    for sign in body:
+        if sign in PAIRS:
+            expected.append(PAIRS[sign])
+        elif sign in PAIRS.values():
+            assert expected.pop() == sign
+    assert not expected
+    printer = getattr(printers, f"{language.capitalize()}Printer")
+    for quantity in code.arguments(result(name)):
+        assert len(re.findall(rf"\b{re.escape(printer().name(quantity))}(?:\b|_)", body)) >= 2, quantity
+    if language == "julia":
+        assert len(re.findall(r"^\s*(?:for|function)\b", body, flags=re.M)) == len(
+            re.findall(r"^\s*end$", body, flags=re.M)
+        )
+        assert not re.search(r"\.[*/^]", body)
+
+
+class Stated:
+    """A result as far as code goes."""
+
+    def __init__(self, right, name="a-name"):
+        self.name, self.title, self.statement = name, "A title", sp.Eq(sp.Symbol("left"), right, evaluate=False)
+
+
+def test_a_sum_that_an_inner_one_does_not_change_is_made_once_before_it():
+    inner = sp.Sum(sp.exp(score[j]), (j, 1, P))
+    source = code.write(Stated(sp.Sum(sp.exp(score[q]) / inner, (q, 1, P)) + inner), "c")
+    assert source.count("for (") == 2
+    assert source.index("exp(sigma[j - 1])") < source.index("exp(sigma[q - 1])")
+
+
+def test_a_title_does_not_end_its_comment():
+    stated = Stated(x)
+    stated.title = 'The loss (L − L*) is "small" */'
+    for language in code.LANGUAGES:
+        source = code.write(stated, language)
+        assert "*)" not in source.replace("arrays. *)", "")
+        assert source.count("*/") == (language == "c")
+        assert source.count('"') in (0, 6)
+
+
+def test_an_array_and_a_number_of_one_name_are_told_apart():
+    right = sp.IndexedBase("a", positive=True)[m] * a + sp.Symbol("n'") * sp.Symbol("n")
+    assert code.write(Stated(right), "python").startswith("def a_name(a, a_of, m, n, n_prime):")
+
+
+def test_whole_numbers_divide_as_numbers_in_c():
+    assert "(double)N/(double)P" in code.write(Stated(N / P), "c")
+
+
+def test_names_that_a_language_keeps_for_itself_are_altered():
+    assert (
+        code.write(Stated(N * pp_self), "mathematica")
+        .rstrip()
+        .endswith("aName[NN_, UpsilonSelf_] :=\n  NN*UpsilonSelf")
+    )
+    assert "lambda_" in code.write(Stated(2 * sp.Symbol("lambda")), "python")
+
+
+def test_every_coefficient_has_code_that_computes_it():
+    right = sp.binomial(P, N) + sp.FallingFactorial(P, N) + sp.Product(A[j], (j, 1, N))
+    space = {}
+    exec(code.write(Stated(right), "python"), space)
+    assert space["a_name"]([0.5, 0.5], 2, 5) == 10 + 20 + 0.25
+    for language, words in (
+        ("c", "static double choose"),
+        ("julia", "choose(n, k) ="),
+        ("mathematica", "Binomial[P, NN]"),
+    ):
+        assert words in code.write(Stated(right), language)
+
+
+f = sp.Function("f")
+REFUSED = [
+    (sp.Limit(f(x), x, 0), "its right side holds Limit, f"),
+    (sp.Derivative(f(x), x), "its right side holds Derivative, f"),
+    (sp.Sum(A[j], (j, 1, sp.oo)), "it sums or multiplies without end"),
+]
+
+
+@pytest.mark.parametrize("language", code.LANGUAGES)
+@pytest.mark.parametrize(("right", "reason"), REFUSED)
+def test_what_has_no_code_form_is_refused(right, reason, language):
+    with pytest.raises(ValueError, match=f"result 'a-name' has no code form: {reason}"):
+        code.write(Stated(right), language)
+
+
+def test_an_inequality_has_no_code():
+    stated = Stated(x)
+    stated.statement = sp.Ge(sp.Symbol("left"), 0)
+    with pytest.raises(ValueError, match="it is an inequality, expected an equation"):
+        code.write(stated, "python")
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(ValueError, match="language='fortran': expected one of python, c, julia, mathematica"):
+        code.write(Stated(x), "fortran")
