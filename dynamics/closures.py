@@ -8,6 +8,7 @@ values of its latent: large-P, error O(1/C_local).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -24,7 +25,7 @@ from dynamics.setting import Setting
 Closure = Literal["exact", "mean-field"]
 EXACTNESS: dict[Closure, str] = {"exact": "exact", "mean-field": "large-P"}
 
-MOST_ROWS = 20_000_000  # at 32 bytes each, beside the tables they point into, well below 1 GiB
+MOST_BYTES = 2**30  # of an exact rule and of what it takes to make one
 
 
 class Rule(NamedTuple):
@@ -83,13 +84,13 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     accept(geometry.patch_class is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
     masked = int(setting.masked)
     values = len(setting.law.values)
-    rows = occupancy.count_rows(coordinates.class_size, masked) * sum(values**count for count in geometry.areas)
-    accept(
-        rows <= MOST_ROWS,
-        "closure",
-        "exact",
-        f'"mean-field" here: {rows:.2e} rows of occupancies and latent values are more than {MOST_ROWS:.0e}',
+    occupancies = occupancy.count_rows(coordinates.class_size, masked)
+    rows = occupancies * sum(values**count for count in geometry.areas)
+    fits = 2 * 32 * rows + 3 * 8 * occupancies * (len(coordinates.class_size) + 2) <= MOST_BYTES
+    size = (
+        f"10^{math.log10(rows):.1f} rows of occupancies and latent values take more than {MOST_BYTES / 2**30:.0f} GiB"
     )
+    accept(fits, "closure", "exact", f'"mean-field" here: {size}')
     unmasked, probability = occupancy.enumerate_counts(coordinates.class_size, masked)
     layouts, latents = [], []
     for k, count in enumerate(geometry.areas):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from numbers import Real
 from typing import Any
 
 
@@ -23,4 +25,11 @@ def whole_number(argument: str, value: Any, least: int, most: int | None = None,
         f"{also}a whole number, {least} or more" if most is None else f"{also}a whole number in [{least}, {most}]"
     )
     accept(least <= number and (most is None or number <= most), argument, value, expected)
+    return number
+
+
+def positive(argument: str, value: Any, below: float = math.inf, expected: str = "a finite number > 0") -> float:
+    """The value as a float in (0, below), or a ValueError."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    accept(0 < number < below, argument, value, expected)
     return number

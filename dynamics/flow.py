@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from derivations import source_hash
 from derivations._shell import versions
-from dynamics.errors import accept, whole_number
+from dynamics.errors import accept, positive, whole_number
 from dynamics.geometry import Array
 from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve
 from dynamics.system import System
@@ -73,10 +73,11 @@ def integrate(
     IntegrationError
         If the solver fails, leaves the finite numbers whatever it says, or `until` is never reached.
     """
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     accept(method in METHODS, "method", method, " or ".join(map(repr, METHODS)))
     accept(variable in get_args(Variable), "variable", variable, " or ".join(map(repr, get_args(Variable))))
     for name, value in (("rtol", rtol), ("atol", atol)):
-        accept(isinstance(value, (int, float)) and 0 < value < 1, name, value, "a number in (0, 1)")
+        positive(name, value, 1, "a number in (0, 1)")
     y, t, _ = _starting_point(system, start)
     _check_until(system, until)
     log_last = _last_moment(t, t_end, log_t_end, until)
@@ -140,13 +141,12 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     IntegrationError
         If the step is so large that the state leaves the finite numbers.
     """
-    number = isinstance(step_size, (int, float, np.number)) and not isinstance(step_size, bool)
-    accept(number and 0 < step_size < math.inf, "step_size", step_size, "a finite number > 0")
-    whole_number("steps", steps, 0)
-    whole_number("every", every, 1)
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0)
+    every = min(whole_number("every", every, 1), max(steps, 1))
     y, t, done = _starting_point(system, start)
     with np.errstate(all="ignore"):
-        states = system.loop("descend")(y, system.rule, float(step_size), steps, every)
+        states = system.loop("descend")(y, system.rule, step_size, steps, every)
     iteration = np.minimum(np.arange(states.shape[1]) * every, steps)
     finite = np.isfinite(states).all(axis=0)
     times = (done + iteration) * step_size if done else t + iteration * step_size

@@ -110,7 +110,7 @@ class Geometry:
         Parameters
         ----------
         log10_patches : float
-            log10 P, in (0, 150]: sizes and their squares stay finite.
+            log10 P, in (0, 100]: squares of attentions stay in the range of floats well after locking.
         kappa_c, kappa_s : float
             Exponents of the global and the local areas, in (0, 1).
 
@@ -119,7 +119,7 @@ class Geometry:
         ValueError
             If an argument is out of range or there is no more than one local area.
         """
-        accept(0 < log10_patches <= 150, "log10_patches", log10_patches, "a number in (0, 150]")
+        accept(0 < log10_patches <= 100, "log10_patches", log10_patches, "a number in (0, 100]")
         accept(0 < kappa_c < 1, "kappa_c", kappa_c, "a number in (0, 1)")
         accept(0 < kappa_s < 1, "kappa_s", kappa_s, "a number in (0, 1)")
         patches, global_size, local_size = (10 ** (log10_patches * kappa) for kappa in (1, kappa_c, kappa_s))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Setting:
         accept(isinstance(geometry, Geometry), "geometry", geometry, "a Geometry")
         object.__setattr__(self, "law", Law.of(self.latent))
         object.__setattr__(self, "weights", _cluster_weights(self.cluster_weights, geometry.clusters))
-        ratio = isinstance(self.mask_ratio, (int, float, np.number)) and 0 < self.mask_ratio < 1
+        ratio = isinstance(self.mask_ratio, Real) and 0 < self.mask_ratio < 1
         expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
         accept(ratio, "mask_ratio", self.mask_ratio, expected)
         masked = self.mask_ratio * geometry.patches

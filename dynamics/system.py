@@ -213,7 +213,10 @@ class System:
 
     def state(self, y: npt.ArrayLike) -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""
-        state = np.ascontiguousarray(y, dtype=float)
+        try:
+            state = np.ascontiguousarray(y, dtype=float)
+        except (TypeError, ValueError):
+            state = np.empty(0)
         if state.shape != self.multiplicity.shape:
-            accept(False, "y", state.shape, f"a state of shape ({len(self.names)},)")
+            accept(False, "y", np.shape(y) or y, f"a state of shape ({len(self.names)},)")
         return state

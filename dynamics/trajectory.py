@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,10 +106,13 @@ def load(path: str | Path) -> Trajectory:
     ValueError
         If the file holds no trajectory.
     """
-    with np.load(path, allow_pickle=False) as file:
-        accept("header" in file.files, "path", str(path), "a file written by Trajectory.save")
-        header = json.loads(str(file["header"]))
-        arrays = {key: file[key] for key in file.files if key != "header"}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            arrays = {key: file[key] for key in file.files if key != "header"}
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"path={str(path)!r}: expected a file written by Trajectory.save") from error
+    accept("names" in header and "y" in arrays, "path", str(path), "a file written by Trajectory.save")
     attention = {
         key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
     }

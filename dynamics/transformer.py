@@ -6,7 +6,6 @@ The witness of the reduction: NumPy only, and nothing in here knows of the deriv
 from __future__ import annotations
 
 import itertools
-import math
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, whole_number
+from dynamics.errors import accept, positive, whole_number
 from dynamics.geometry import Array, Indices
 from dynamics.samples import Samples, count_population, draw, population
 from dynamics.setting import Setting
@@ -63,6 +62,7 @@ class FiniteTransformer:
     """
 
     def __init__(self, setting: Setting, seed: int = 0, dimension: int | None = None, basis: Basis = "random") -> None:
+        accept(isinstance(setting, Setting), "setting", setting, "a Setting")
         geometry = setting.geometry
         accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
         assert geometry.area_of is not None
@@ -163,8 +163,7 @@ class FiniteTransformer:
         """
         from tqdm import tqdm  # only where a training runs
 
-        ok = isinstance(step_size, (int, float, np.number)) and 0 < step_size < math.inf
-        accept(ok and step_size is not True, "step_size", step_size, "a finite number > 0")
+        step_size = positive("step_size", step_size)
         steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
         samples = None if samples is None else whole_number("samples", samples, 1)
         before, Q = 0, self.initial

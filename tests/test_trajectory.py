@@ -75,3 +75,10 @@ def test_a_curve_draws_itself():
     mpl.use("Agg")
     axes = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names=("fp.target", "fp.global"))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fp.target", "fp.global"]
+
+
+def test_a_flow_equals_itself_even_where_its_times_repeat():
+    large = dy.reduce(dy.Setting(dy.Geometry.scaling(60, 0.98, 0.3)), "local", "mean-field")
+    flow = dy.integrate(large, until=("target", 0.9))
+    assert len(np.unique(flow.t)) < len(flow.t)
+    assert dy.compare(flow, flow, tolerance=0.0).agrees
