@@ -142,7 +142,7 @@ def _show_latex(found: Result, steps: bool) -> None:
 
     shown = Shown(found)
     print(latex_formula(shown.statement()))
-    for lines in shown.names():
+    for lines in shown.names(0, 2 + 2 * len(found.steps) if steps else 2):
         print(f"\n% with\n{latex_formula(lines)}")
     for number, step in enumerate(found.steps if steps else ()):
         print(f"\n% {step.said}\n{latex_formula(shown.before(number))}\n{latex_formula(shown.after(number))}")

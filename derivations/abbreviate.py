@@ -6,6 +6,7 @@ import itertools
 from typing import NamedTuple
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from derivations.boxes import WIDTH, width
 from derivations.layout import lay_out
@@ -25,7 +26,7 @@ class Abbreviated(NamedTuple):
 
 def abbreviate(*sides: sp.Basic) -> Abbreviated:
     """The formulas as they are where all are short; else with names for the parts that they repeat."""
-    plain = [isinstance(side, sp.Expr) and not side.has(*_BINDING) for side in sides]
+    plain = [isinstance(side, sp.Expr) and not _binds(side) for side in sides]
     if not any(fit and width(lay_out(side)) > LONG for fit, side in zip(plain, sides, strict=True)):
         return Abbreviated(sides, ())
     candidates = list(dict.fromkeys(side for fit, side in zip(plain, sides, strict=True) if fit))
@@ -44,3 +45,10 @@ def abbreviate(*sides: sp.Basic) -> Abbreviated:
             where.append((inlined[symbol], written))
     given = {side: brief.xreplace(inlined) for side, brief in zip(candidates, short, strict=True)}
     return Abbreviated(tuple(given.get(side, side) for side in sides), tuple(where))
+
+
+def _binds(side: sp.Expr) -> bool:
+    """Whether there is a sum, or a mean of our own, in it."""
+    kinds = {type(part) for part in sp.preorder_traversal(side)}
+    ours = (kind for kind in kinds if not issubclass(kind, AppliedUndef) and "sympy" not in kind.__module__)
+    return side.has(*_BINDING) or any(ours)

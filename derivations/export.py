@@ -143,9 +143,7 @@ def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
     yield Heading(3, found.title, found.name)
     yield Paragraph((Code(found.name), f", {found.exactness}; {found.reference}", *uses, "."))
     yield Formula(tuple(shown.statement()))
-    if shown.where:
-        yield Paragraph(("with",))
-        yield from (Formula(tuple(lines)) for lines in shown.names())
+    yield from _with(shown.names(0, 2))
     if found.assumptions:
         yield Paragraph((f"Assumed: {'; '.join(found.assumptions)}.",))
     yield from _steps(found, shown, reports)
@@ -167,7 +165,15 @@ def _steps(found: Result, shown: Shown, reports: tuple[Report, ...]) -> Iterator
         yield Paragraph((f"{place}{step.said}{verified}{'.' if stated else ':'}",))
         if not stated:
             yield Formula(tuple(shown.after(number, "→" if _takes_limit(step) else "=")))
+            yield from _with(shown.names(2 + 2 * number, 4 + 2 * number))
         reached = step.after
+
+
+def _with(names: list[list[Box]]) -> Iterator[Block]:
+    """What the names in the formula above stand for."""
+    if names:
+        yield Paragraph(("with",))
+        yield from (Formula(tuple(lines)) for lines in names)
 
 
 def _takes_limit(step: Step) -> bool:
@@ -189,9 +195,17 @@ class Shown:
         """The statement."""
         return boxes.lines(lay_out(self._sides[0]), self._sign, lay_out(self._sides[1]))
 
-    def names(self) -> list[list[Box]]:
-        """What each name stands for, in the order in which they use each other."""
-        return [boxes.lines(lay_out(name), "=", lay_out(part)) for name, part in self.where]
+    def names(self, first: int, end: int) -> list[list[Box]]:
+        """What the names stand for that these sides are the first to use; the statement and each step have two."""
+        new = self._used(self._sides[first:end]) - self._used(self._sides[:first])
+        return [boxes.lines(lay_out(name), "=", lay_out(part)) for name, part in self.where if name in new]
+
+    def _used(self, sides: tuple[sp.Basic, ...]) -> set[sp.Symbol]:
+        """The names in some sides, and in what these stand for."""
+        seen = set().union(*(side.free_symbols for side in sides))
+        for name, part in reversed(self.where):
+            seen |= part.free_symbols if name in seen else set()
+        return {name for name, _ in self.where if name in seen}
 
     def before(self, number: int) -> list[Box]:
         """What stands before a step."""

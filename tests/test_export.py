@@ -157,7 +157,7 @@ def at_a_point(expression):
     expression = expression.replace(sp.Limit, lambda inside, *_: inside)
     for kind in (AppliedUndef, sp.Indexed, sp.Symbol):
         parts = sorted(expression.atoms(kind), key=str)
-        numbers = {part: sp.Rational(random.Random(str(part)).randint(110, 190), 100) for part in parts}
+        numbers = {part: sp.Float(random.Random(str(part)).uniform(1.1, 1.9), 40) for part in parts}
         expression = expression.xreplace(numbers)
     return expression.evalf(30)
 
@@ -343,3 +343,22 @@ def test_a_result_that_does_not_hold_is_not_exported(monkeypatch, tmp_path):
     with pytest.raises(derivations.DerivationError, match="reconstruction"):
         export.write(tmp_path / "equations.md")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_is_explained_under_the_formula_that_uses_it_first():
+    explained = 0
+    for name in ("mean-field-error", "leading-others", "latent-spread"):
+        known, ahead = set(), set()
+        for lines in formulas(result(name)):
+            text = pages.latex_formula(lines)
+            used = set(re.findall(r"w_\{\d+\}", text))
+            defined = re.match(r"(?:\\begin\{aligned\}\n& )?(w_\{\d+\}) =", text)
+            if defined:
+                known.add(defined[1])
+                explained += 1
+                assert defined[1] in ahead | used
+                assert used <= known
+            else:
+                ahead |= used - known
+        assert ahead <= known
+    assert explained > 10
