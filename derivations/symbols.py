@@ -45,7 +45,7 @@ X = sp.IndexedBase("X", nonnegative=True)  # X[m]: unmasked mass of area m
 D = sp.Symbol("D", positive=True)  # the softmax denominator, all mass
 
 # The integral form of a mean over masks and latents.
-y = sp.Symbol("y", positive=True)  # the node of the integral (s in theory.md, where s is a class too)
+y = sp.Symbol("y", positive=True)  # the node of the integral (elsewhere s, which is a class here)
 mark = sp.Symbol("x", positive=True)  # marks masked patches in a generating function
 chance = sp.IndexedBase("w", nonnegative=True)  # chance[m, i]: probability of value i of the latent of area m
 value = sp.IndexedBase("c", integer=True)  # value[m]: which of its values the latent of area m takes
