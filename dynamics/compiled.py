@@ -22,6 +22,7 @@ from types import ModuleType
 from derivations import source_hash
 from derivations._shell import version, write_beside
 from dynamics import loops, source
+from dynamics.closures import Rule
 
 
 @cache
@@ -70,6 +71,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(source_hash().encode())
     for module in (loops, source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
+    digest.update(" ".join(Rule._fields).encode())
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())

@@ -21,6 +21,8 @@ def whole_number(argument: str, value: Any, least: int, most: int | None = None,
         number = operator.index(value)
     except TypeError:
         number = least - 1
+    if isinstance(value, bool):
+        number = least - 1
     expected = (
         f"{also}a whole number, {least} or more" if most is None else f"{also}a whole number in [{least}, {most}]"
     )

@@ -149,7 +149,8 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
         states = system.loop("descend")(y, system.rule, step_size, steps, every)
     iteration = np.minimum(np.arange(states.shape[1]) * every, steps)
     finite = np.isfinite(states).all(axis=0)
-    times = (done + iteration) * step_size if done else t + iteration * step_size
+    same_grid = t == done * step_size  # then n steps and m steps have the times of n + m, bit for bit
+    times = (done + iteration) * step_size if same_grid else t + iteration * step_size
     made = {"step_size": step_size, "steps": steps, "iterations": done + steps}
     kept = states.shape[1] if finite.all() else int(finite.argmin())
     with np.errstate(divide="ignore"):

@@ -197,4 +197,8 @@ def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:
     accept(given.ndim == 2 and given.size > 0, "labels", labels, "a (K, P) array of whole numbers")
     wrong = given[~((given >= 0) & (given == np.floor(given)) & np.isfinite(given))]
     accept(wrong.size == 0, "labels", wrong[:3].tolist(), "whole numbers, 0 or more")
+    patches = given.shape[1]
+    accept(
+        bool((given < patches).all()), "labels", float(given.max()), f"labels below the number of patches, {patches}"
+    )
     return given.astype(np.int64)

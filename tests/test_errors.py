@@ -25,8 +25,8 @@ CALLS = [
     (lambda: dy.Geometry.from_labels([["a", "b"]]), r"labels=\[\['a', 'b'\]\]: expected a \(K, P\) array"),
     (lambda: dy.Geometry.from_labels([]), r"labels=\[\]: expected a \(K, P\) array"),
     (
-        lambda: dy.Geometry.from_labels([[0, 1], [0, 2]]),
-        r"labels\[1\]=\[0, 2\]: expected every area .* \[1\] have none",
+        lambda: dy.Geometry.from_labels([[0, 1, 1], [0, 2, 2]]),
+        r"labels\[1\]=\[0, 2, 2\]: expected every area .* \[1\] have none",
     ),
     (lambda: dy.Geometry.from_labels([[0, 1, 1]], grid=(2, 2)), r"grid=\(2, 2\): expected H, W with H·W = 3"),
     (lambda: dy.Geometry.single_cluster(0, 2, 2), "global_size=0: expected a whole number, 1 or more"),
@@ -66,6 +66,11 @@ CALLS = [
     (lambda: dy.reduce("setting", 0), "setting='setting': expected a Setting"),
     (lambda: dy.reduce(WIDE, 64), r"query=64: expected .*whole number in \[0, 63\]"),
     (lambda: dy.reduce(WIDE, -1), r"query=-1: expected .*whole number in \[0, 63\]"),
+    (lambda: dy.reduce(WIDE, True), r"query=True: expected .*whole number in \[0, 63\]"),
+    (
+        lambda: dy.Geometry.from_labels([[0, 1e300]]),
+        r"labels=.*1e\+300.*expected labels below the number of patches, 2",
+    ),
     (lambda: dy.reduce(WIDE, 1.5), r"query=1.5: expected .*whole number in \[0, 63\]"),
     (lambda: dy.reduce(WIDE, "centre"), 'query=\'centre\': expected "local", "global" or a whole number'),
     (lambda: dy.reduce(TWO, "local"), "query='local': expected a patch index"),

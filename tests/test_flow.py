@@ -191,3 +191,17 @@ def test_the_exact_flow_of_the_other_regime_has_one_phase():
     flow = dy.integrate(dy.reduce(NARROW, "local"), until=("target", 0.5))
     wide = dy.integrate(dy.reduce(WIDE, "local"), until=("target", 0.5))
     assert flow["fp.global"].min() > 0.35 * wide["fp.global"].min()
+
+
+def test_a_descent_continued_at_another_step_size_goes_on_in_time(mean_field):
+    first = dy.descend(mean_field, 0.7, 40)
+    second = dy.descend(mean_field, 0.1, 5, start=first)
+    assert second.t == pytest.approx(28 + 0.1 * np.arange(6), rel=1e-14)
+    third = dy.descend(mean_field, 0.1, 5, start=second)
+    assert third.t[0] == pytest.approx(28.5, rel=1e-14)
+
+
+def test_a_descent_continues_a_flow_in_time(mean_field):
+    first = dy.descend(mean_field, 0.5, 4, start=dy.integrate(mean_field, t_end=10.0))
+    second = dy.descend(mean_field, 0.5, 4, start=first)
+    assert (first.t[-1], second.t[-1]) == pytest.approx((12, 14), rel=1e-14)

@@ -95,6 +95,23 @@ def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, form):
         selfcheck.check_kernel(compiled._load(path, False))
 
 
+def test_the_generated_file_is_named_by_what_it_reads_and_what_made_it(monkeypatch):
+    names = {compiled._fingerprint.__wrapped__()}
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled.Rule, "_fields", compiled.Rule._fields[::-1])
+        names.add(compiled._fingerprint.__wrapped__())
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "version", lambda name: "0")
+        names.add(compiled._fingerprint.__wrapped__())
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "source_hash", lambda: "0")
+        names.add(compiled._fingerprint.__wrapped__())
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled.inspect, "getsource", lambda module: "0")
+        names.add(compiled._fingerprint.__wrapped__())
+    assert len(names) == 5
+
+
 def fresh(folder, code="S.rate(S.initial)", compiled_=False):
     """Run a first answer in a process of its own, its cache in `folder`."""
     program = (

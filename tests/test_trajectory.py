@@ -67,6 +67,8 @@ def test_only_common_times_and_coordinates_compare():
     with pytest.raises(ValueError, match="second="):
         dy.compare(steps, dy.descend(dy.reduce(WIDE, "global", "mean-field"), 1.0, 20))
     assert dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 2.0]), 1.0).times == 1
+    with pytest.raises(ValueError, match="no time in common"):  # but t = 0
+        dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.0, 0.5]))
 
 
 def test_a_curve_draws_itself():
