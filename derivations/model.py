@@ -56,14 +56,24 @@ def patch_attention(q: sp.Expr) -> sp.Expr:
     return sp.exp(score[q]) / sp.Sum(sp.exp(score[i]), (i, 1, P))
 
 
+def unmasked_score(latent: sp.Expr, fp_value: sp.Expr, pp_value: sp.Expr) -> sp.Expr:
+    """Score of an unmasked patch: it has content and a position."""
+    return latent * fp_value + pp_value
+
+
+def masked_score(pp_value: sp.Expr) -> sp.Expr:
+    """Score of a masked patch: it has a position but no content."""
+    return pp_value
+
+
 def unmasked_mass(latent: sp.Expr, fp_value: sp.Expr, pp_value: sp.Expr) -> sp.Expr:
-    """Softmax numerator of an unmasked patch: it has content and a position."""
-    return sp.exp(latent * fp_value + pp_value)
+    """Softmax numerator of an unmasked patch."""
+    return sp.exp(unmasked_score(latent, fp_value, pp_value))
 
 
 def masked_mass(pp_value: sp.Expr) -> sp.Expr:
-    """Softmax numerator of a masked patch: it has a position but no content."""
-    return sp.exp(pp_value)
+    """Softmax numerator of a masked patch."""
+    return sp.exp(masked_score(pp_value))
 
 
 def residual(j: sp.Expr, attention: sp.Expr) -> sp.Expr:

@@ -51,6 +51,8 @@ def formulas() -> tuple[Formula, ...]:
     """Every formula that runs, in the order in which the loops use them."""
     latent, fp, pp = sp.symbols("latent fp pp", real=True)
     return (
+        Formula("unmasked_score", (latent, fp, pp), model.unmasked_score(latent, fp, pp)),
+        Formula("masked_score", (pp,), model.masked_score(pp)),
         Formula("unmasked_mass", (latent, fp, pp), model.unmasked_mass(latent, fp, pp)),
         Formula("masked_mass", (pp,), model.masked_mass(pp)),
         _plain("stray_of", _stray_summand().subs(j, m)),

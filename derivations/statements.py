@@ -134,6 +134,7 @@ _USED_IN = {
     **dict.fromkeys(("occupancy-law", "mean-occupancy"), ("dynamics.occupancy",)),
     **dict.fromkeys(("information-gap", "loss-floor"), ("dynamics.setting",)),
     **dict.fromkeys(("loss-above-floor", "floor-is-approached"), ("dynamics.setting",)),
+    "shift-invariance": ("dynamics.loops",),
     "dissipation": ("dynamics.flow",),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),
     "descent-is-the-reduced-descent-pp": ("dynamics.flow",),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Formula = Callable[..., Any]
 
 loss: Formula
+unmasked_score: Formula
+masked_score: Formula
 unmasked_mass: Formula
 masked_mass: Formula
 stray_of: Formula
@@ -66,35 +68,77 @@ def all_but_one(area: Array, value: int, out: int, copies: Array, base: float, f
 
 @jit
 def workspace(y: Array, rule: Rule) -> tuple[Array, Array]:
-    """Room for one sample: of each cell 4 numbers, of each area 4; see ``attend``."""
-    return np.empty((4, len(rule.pp)), y.dtype), np.empty((4, len(rule.fp)), y.dtype)
+    """Room for one sample: of each cell 5 numbers, of each area 4; see ``attend``."""
+    return np.empty((5, len(rule.pp)), y.dtype), np.empty((4, len(rule.fp)), y.dtype)
 
 
 @jit
-def attend(y: Array, rule: Rule, row: int, cell: Array, area: Array) -> tuple[float, float]:
+def is_wide(y: Array, rule: Rule) -> bool:
+    """Whether exponentials of scores, or products of them, may come near the ends of the range of floats."""
+    largest = 1.0
+    for latents in range(rule.latent.shape[0]):
+        for m in range(rule.latent.shape[1]):
+            largest = max(largest, rule.latent[latents, m])
+    wide = False
+    for i in range(len(y)):
+        wide = wide or not largest * abs(y[i]) < 25.0
+    return wide
+
+
+@jit
+def shift_of(y: Array, rule: Rule, row: int) -> float:
+    """What is taken off every score of a sample of a wide state: the highest score that any of its patches has.
+
+    It changes no attention: result ``shift-invariance``.
+    """
+    k, counts, latents = rule.cluster[row], rule.counts[row], rule.latents[row]
+    first = rule.areas[k]
+    highest = masked_score(y[-1])
+    for m in range(first, rule.areas[k + 1]):
+        for s in range(rule.cells[m], rule.cells[m + 1]):
+            unmasked = rule.unmasked[counts, rule.column[s]]
+            if unmasked > 0:
+                score = unmasked_score(rule.latent[latents, m - first], y[rule.fp[m]], y[rule.pp[s]])
+                highest = max(highest, score)
+            if rule.size[s] > unmasked:
+                highest = max(highest, masked_score(y[rule.pp[s]]))
+    return highest
+
+
+@jit
+def several(count: float, mass: float) -> float:
+    """Mass of so many patches: none where there is none, infinite though the mass of one might be."""
+    return count * mass if count > 0 else 0.0
+
+
+@jit
+def attend(y: Array, rule: Rule, row: int, wide: bool, cell: Array, area: Array) -> tuple[float, float]:
     """Attention in one sample; returns that on the query itself, and stray of the target.
 
     Fills in `cell`: x and b, attention on the unmasked and on the masked patches of each cell of the sample's cluster,
-    and the softmax numerators of one of each, which hold for the next row too where its latents are the same; and
-    `area`: A, attention on the unmasked patches of each area, R = 1 − A, and stray, the sum of z² A² over all areas but
-    the target and this one.
+    and the softmax numerators of one of each, which hold for the next row too where its latents and its shift are the
+    same, and the shift; and `area`: A, attention on the unmasked patches of each area, R = 1 − A, and stray, the sum of
+    z² A² over all areas but the target and this one.
     """
     k, counts, latents = rule.cluster[row], rule.counts[row], rule.latents[row]
     first, last = rule.areas[k], rule.areas[k + 1]
-    x, b, mass, mass_masked = 0, 1, 2, 3
+    x, b, mass, mass_masked, shifted = 0, 1, 2, 3, 4
     A, R, stray, squares = 0, 1, 2, 3
-    same_latents = row > 0 and latents == rule.latents[row - 1]
-    own = masked_mass(y[-1])
+    shift = shift_of(y, rule, row) if wide else 0.0
+    same_masses = row > 0 and latents == rule.latents[row - 1] and shift == cell[shifted, 0]
+    cell[shifted, 0] = shift
+    own = masked_mass(y[-1] - shift)
     masked = own
     for m in range(first, last):
         unmasked_here = 0 * own
         for s in range(rule.cells[m], rule.cells[m + 1]):
-            if not same_latents:
-                cell[mass, s] = unmasked_mass(rule.latent[latents, m - first], y[rule.fp[m]], y[rule.pp[s]])
-                cell[mass_masked, s] = masked_mass(y[rule.pp[s]])
+            if not same_masses:
+                pp = y[rule.pp[s]] - shift
+                cell[mass, s] = unmasked_mass(rule.latent[latents, m - first], y[rule.fp[m]], pp)
+                cell[mass_masked, s] = masked_mass(pp)
             unmasked = rule.unmasked[counts, rule.column[s]]
-            cell[x, s] = unmasked * cell[mass, s]
-            cell[b, s] = (rule.size[s] - unmasked) * cell[mass_masked, s]
+            cell[x, s] = several(unmasked, cell[mass, s])
+            cell[b, s] = several(rule.size[s] - unmasked, cell[mass_masked, s])
             unmasked_here = unmasked_here + cell[x, s]
             masked = masked + rule.copies[m] * cell[b, s]
         area[A, m] = unmasked_here
@@ -125,8 +169,9 @@ def rate_and_loss(y: Array, rule: Rule) -> tuple[Array, float]:
     """Time derivative of every coordinate, (n,), and the query's share of the loss."""
     rate, value = np.zeros_like(y), 0 * y[-1]
     cell, area = workspace(y, rule)
+    wide = is_wide(y, rule)
     for row in range(len(rule.weight)):
-        own, all_stray = attend(y, rule, row, cell, area)
+        own, all_stray = attend(y, rule, row, wide, cell, area)
         k, latents, weight = rule.cluster[row], rule.latents[row], rule.weight[row]
         first, a = rule.areas[k], rule.target[k]
         z_a, A_a, R_a = rule.latent[latents, a - first], area[0, a], area[1, a]
@@ -183,8 +228,9 @@ def jacobian(y: Array, rule: Rule) -> Array:
     n = len(y)
     out = np.zeros((n, n), y.dtype)
     cell, area = workspace(y, rule)
+    wide = is_wide(y, rule)
     for row in range(len(rule.weight)):
-        own, all_stray = attend(y, rule, row, cell, area)
+        own, all_stray = attend(y, rule, row, wide, cell, area)
         k, latents, weight = rule.cluster[row], rule.latents[row], rule.weight[row]
         first, last, a = rule.areas[k], rule.areas[k + 1], rule.target[k]
         z_a, A_a, R_a = rule.latent[latents, a - first], area[0, a], area[1, a]
@@ -227,9 +273,10 @@ def mean_attention(y: Array, rule: Rule) -> tuple[Array, Array, Array]:
     K = len(rule.target)
     unmasked, masked, own, weight = np.zeros(len(rule.fp)), np.zeros(K), np.zeros(K), np.zeros(K)
     cell, area = workspace(y, rule)
+    wide = is_wide(y, rule)
     for row in range(len(rule.weight)):
         k, each = rule.cluster[row], rule.weight[row]
-        on_self, _ = attend(y, rule, row, cell, area)
+        on_self, _ = attend(y, rule, row, wide, cell, area)
         weight[k] += each
         own[k] += each * on_self
         for m in range(rule.areas[k], rule.areas[k + 1]):

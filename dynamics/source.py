@@ -23,12 +23,14 @@ def kernel_source() -> str:
     return _formulas_and_loops() + "".join(_unrolled(areas) for areas in UNROLLED)
 
 
-def interpret(loop: str, exp: Callable[[Any], Any], *arguments: Any) -> Any:
-    """Run a loop on other numbers than floats, with their exponential.
+def interpret(loop: str, exp: Callable[[Any], Any], *arguments: Any, shift: Any = 0) -> Any:
+    """Run a loop on other numbers than floats, with their exponential, and a given shift of the scores.
 
     On SymPy symbols it returns the expression that it computes, on mpmath's numbers as many digits as they have.
     """
-    return getattr(_interpreted(exp), loop)(*arguments)
+    module = _interpreted(exp)
+    vars(module).update(is_wide=lambda *_: True, shift_of=lambda *_: shift, several=lambda count, mass: count * mass)
+    return getattr(module, loop)(*arguments)
 
 
 @cache
@@ -70,10 +72,17 @@ def _unrolled(areas: int) -> str:
     n = 2 * areas + 1
     y = sp.symbols(f"y:{n}", real=True)
     rule, slots = _one_cluster(areas)
-    arguments = (*y, *slots)
-    rate, loss = interpret("rate_and_loss", sp.exp, np.array(y), rule)
-    jacobian = interpret("jacobian", sp.exp, np.array(y), rule)
-    passed = ", ".join([*(f"y[{i}]" for i in range(n)), *(f"rule.{slot}" for slot in slots.values())])
+    shift = sp.Symbol("shift", real=True)
+    arguments = (*y, *slots, shift)
+    rate, loss = interpret("rate_and_loss", sp.exp, np.array(y), rule, shift=shift)
+    jacobian = interpret("jacobian", sp.exp, np.array(y), rule, shift=shift)
+    passed = ", ".join(
+        [
+            *(f"y[{i}]" for i in range(n)),
+            *(f"rule.{slot}" for slot in slots.values()),
+            "shift_of(y, rule, 0) if is_wide(y, rule) else 0.0",
+        ]
+    )
     names = ", ".join(f"r{i}" for i in range(n))
     assigned = "; ".join(f"rate[{i}] = r{i}" for i in range(n))
     return f"""

@@ -87,3 +87,12 @@ def test_the_flow_is_what_training_approaches_as_steps_shrink():
         flow = dy.integrate(system, t_end=100.0, t_eval=training.t, rtol=1e-11, atol=1e-13)
         gaps.append(dy.compare(flow, training).largest)
     assert np.polyfit(np.log([2.0, 1.0, 0.5]), np.log(gaps), 1)[0] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("step_size", [1e2, 1e5])
+def test_descent_is_that_of_the_transformer_at_any_step_size(step_size):
+    training = dy.FiniteTransformer(SMALL["three"], basis="coordinates").train(step_size, 20)
+    assert np.abs(training.fp).max() > 5
+    for query in range(6):
+        steps, curve = dy.descend(dy.reduce(SMALL["three"], query), step_size, 20), training.of(query)
+        assert np.abs(steps.y - curve.y).max() <= 1e-12 * np.abs(curve.y).max()

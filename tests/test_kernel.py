@@ -49,7 +49,7 @@ def test_compiled_equals_plain_equals_fifty_digits(drawn):
 
 
 @pytest.mark.parametrize("locked", ["target", "global"])
-@pytest.mark.parametrize("strength", [5.0, 15.0, 25.0])
+@pytest.mark.parametrize("strength", [5.0, 15.0, 25.0, 60.0, 300.0])
 def test_every_digit_survives_locking(locked, strength):
     system = dy.reduce(WIDE, "local", "mean-field")
     y = np.random.default_rng(1).normal(scale=0.1, size=7)
@@ -61,6 +61,30 @@ def test_every_digit_survives_locking(locked, strength):
         assert np.abs(found / rate - 1).max() <= 1e-13
         assert value == pytest.approx(loss, rel=1e-13, abs=0)
         assert np.abs(getattr(system.kernel, derivative)(y, system.rule) / jacobian - 1).max() <= 1e-12
+
+
+@pytest.mark.parametrize("common", [-1000.0, -360.0, 60.0, 360.0, 1000.0])
+@pytest.mark.parametrize("closure", ["exact", "mean-field"])
+@pytest.mark.parametrize("which", [True, False])
+def test_one_number_added_to_every_score_changes_nothing_at_any_size(common, closure, which):
+    setting = SMALL["one"] if closure == "exact" else WIDE
+    system = dy.reduce(setting, "local", closure, compiled=which)
+    y = np.random.default_rng(4).normal(size=len(system.names))
+    shifted = y + common * np.array([name.startswith("pp") for name in system.names])
+    for found, expected in (
+        (system.rate(shifted), system.rate(y)),
+        (system.jacobian(shifted), system.jacobian(y)),
+        (system.loss(shifted), system.loss(y)),
+    ):
+        assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+def test_a_flow_never_freezes_however_far_attention_has_locked():
+    # large-P: the loss per masked patch follows 1/(4t), to the last time that a float holds
+    system = dy.reduce(dy.Setting(dy.Geometry.scaling(100, 0.98, 0.3)), "local", "mean-field")
+    flow = dy.integrate(system, log_t_end=700.0, rtol=1e-10, atol=1e-12)
+    late = flow.log_t > 300
+    assert np.abs(np.log(4 * flow.loss[late] / system.setting.masked_fraction * 0.5) + flow.log_t[late]).max() < 0.01
 
 
 def test_one_compilation_serves_every_geometry():
@@ -86,7 +110,7 @@ def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, form):
             "pull_masked(z_a, A_a, R_a, stray):\n    return -",
             "pull_masked(z_a, A_a, R_a, stray):\n    return -1.01*",
         ),
-        "loop": ("(rule.size[s] - unmasked)", "rule.size[s]"),
+        "loop": ("several(rule.size[s] - unmasked,", "several(rule.size[s],"),
     }[form]
     assert before in text
     path = tmp_path / "kernel_mutated.py"
