@@ -116,7 +116,7 @@ def attend(y: Array, rule: Rule, row: int, wide: bool, cell: Array, area: Array)
     """Attention in one sample; returns that on the query itself, and stray of the target.
 
     Fills in `cell`: x and b, attention on the unmasked and on the masked patches of each cell of the sample's cluster,
-    and the softmax numerators of one of each, which hold for the next row too where its latents and its shift are the
+    and the softmax numerators of one of each, which hold for the next row too where cluster, latents and shift are the
     same, and the shift; and `area`: A, attention on the unmasked patches of each area, R = 1 − A, and stray, the sum of
     z² A² over all areas but the target and this one.
     """
@@ -125,7 +125,8 @@ def attend(y: Array, rule: Rule, row: int, wide: bool, cell: Array, area: Array)
     x, b, mass, mass_masked, shifted = 0, 1, 2, 3, 4
     A, R, stray, squares = 0, 1, 2, 3
     shift = shift_of(y, rule, row) if wide else 0.0
-    same_masses = row > 0 and latents == rule.latents[row - 1] and shift == cell[shifted, 0]
+    same_sample = row > 0 and k == rule.cluster[row - 1] and latents == rule.latents[row - 1]
+    same_masses = same_sample and shift == cell[shifted, 0]
     cell[shifted, 0] = shift
     own = masked_mass(y[-1] - shift)
     masked = own

@@ -1,43 +1,70 @@
 """The first-build check: the kernel against the model's loss, differentiated by SymPy for one geometry.
 
-An independent way to the same numbers: the loss is written out for given counts and differentiated as it stands, with
-no chain rule through attentions, no split sums and no loops, and evaluated with 50 digits.
+An independent way to the same numbers: the loss of each sample is written out for given counts, every copy of an area
+an area of its own, and differentiated as it stands, with no chain rule through attentions, no split sums and no loops,
+and evaluated with 50 digits. The geometry has all that the loops tell apart: two clusters that share coordinates, an
+area that stands for two, a target that is not the first area, two cells in an area, latents and multiplicities that
+all differ, and samples with and without the latents of the one before.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamics.closures import Rule
 from dynamics.geometry import Array
+from dynamics.source import UNROLLED
 
 TOLERANCE = 1e-12
+COORDINATES = 7  # fp 0, 1, 2; pp 3, 4, 5; self
+
+
+class _Area(NamedTuple):
+    """An area of the geometry checked: its coordinate, how many it stands for, the coordinates of its cells."""
+
+    fp: int
+    copies: int
+    pp: tuple[int, ...]
+
+
+CLUSTERS = ((_Area(0, 2, (3,)), _Area(1, 1, (4, 5))), (_Area(2, 1, (3,)), _Area(1, 1, (4,)), _Area(0, 1, (5,))))
+TARGET = 1  # the second area of each cluster
 
 
 def check_kernel(module: ModuleType) -> None:
-    """Check loss, rate and Jacobian of every form at random states; a RuntimeError names what differs.
+    """Check every function of the kernel at random states; a RuntimeError names what differs.
 
     The loops are held against the loss written out, the unrolled forms against the loops.
     """
     rng = np.random.default_rng(0)
-    loops = (module.rate_and_loss, module.jacobian)
     for scale in (0.5, 3.0):
-        areas = (1, 1, 2, 3)
-        rule, y = _random_rule(rng, areas), rng.normal(scale=scale, size=8)
-        _agree("loops", _evaluated(*loops, y, rule), reference(areas, rule, y))
-        for n in (2, 3):
-            rule, y = _random_rule(rng, tuple(range(1, n + 1))), rng.normal(scale=scale, size=2 * n + 1)
-            unrolled = (getattr(module, f"rate_and_loss_{n}"), getattr(module, f"jacobian_{n}"))
-            _agree(f"form for {n} areas", _evaluated(*unrolled, y, rule), _evaluated(*loops, y, rule))
+        rule, y = _random_rule(rng), rng.normal(scale=scale, size=COORDINATES)
+        _agree("loops", _evaluated(module, "", y, rule), _reference(rule, y))
+        for areas in UNROLLED:
+            rule, y = _one_cluster(rng, areas), rng.normal(scale=scale, size=2 * areas + 1)
+            found, loops = (_evaluated(module, form, y, rule) for form in (f"_{areas}", ""))
+            _agree(f"form for {areas} areas", found, loops)
 
 
-def _evaluated(rate_and_loss: Any, jacobian: Any, y: Array, rule: Rule) -> dict[str, Array]:
-    rate, loss = rate_and_loss(y, rule)
-    return {"loss": np.array(loss), "rate": rate, "jacobian": jacobian(y, rule)}
+def _evaluated(module: ModuleType, form: str, y: Array, rule: Rule) -> dict[str, Array]:
+    """What each function of one form of the kernel returns."""
+    rate, loss = getattr(module, f"rate_and_loss{form}")(y, rule)
+    states = getattr(module, f"descend{form}")(y, rule, 0.5, 5, 2)
+    return {
+        "loss": np.array(loss),
+        "rate": rate,
+        "jacobian": getattr(module, f"jacobian{form}")(y, rule),
+        "first step": getattr(module, f"descend{form}")(y, rule, 0.5, 1, 1)[:, 1] - y,
+        "later steps": states[:, -1]
+        - getattr(module, f"descend{form}")(states[:, 1].copy(), rule, 0.5, 3, 3)[:, -1]
+        + 1,
+        "losses": getattr(module, f"losses{form}")(np.stack([y, y], axis=1), rule),
+        "attention": np.concatenate(module.mean_attention(y, rule)),
+    }
 
 
 def _agree(form: str, found: dict[str, Array], expected: dict[str, Array]) -> None:
@@ -47,62 +74,118 @@ def _agree(form: str, found: dict[str, Array], expected: dict[str, Array]) -> No
             raise RuntimeError(f"{name} of the {form}: {error:.1e} off the derived one, relatively")
 
 
-def _random_rule(rng: np.random.Generator, areas: tuple[int, ...]) -> Rule:
-    """One sample of one cluster, class s in area areas[s], the target first, with random real counts."""
-    S, N = len(areas), max(areas)
-    zero, size = np.zeros(1, dtype=int), rng.uniform(1, 9, S)
+def _random_rule(rng: np.random.Generator) -> Rule:
+    """Five samples of the geometry, with random real counts."""
+    areas = [area for cluster in CLUSTERS for area in cluster]
+    pp = np.array([coordinate for area in areas for coordinate in area.pp])
+    size = rng.uniform(1, 9, len(pp))
     return Rule(
-        multiplicity=np.ones(N + S + 1),
-        areas=np.array([0, N]),
-        target=zero,
-        copies=np.ones(N),
-        fp=np.arange(N),
-        cells=np.searchsorted(areas, np.arange(1, N + 2)),
-        pp=N + np.arange(S),
+        multiplicity=rng.uniform(1, 5, COORDINATES),
+        areas=np.array([0, 2, 5]),
+        target=np.array([TARGET, 2 + TARGET]),
+        copies=np.array([float(area.copies) for area in areas]),
+        fp=np.array([area.fp for area in areas]),
+        cells=np.cumsum([0, *(len(area.pp) for area in areas)]),
+        pp=pp,
         size=size,
-        column=np.arange(S),
-        cluster=zero,
-        counts=zero,
-        latents=zero,
-        weight=np.ones(1),
-        unmasked=(size * rng.uniform(0.2, 0.8, S))[None],
-        latent=np.full((1, N), rng.uniform(0.5, 1.5)),
+        column=np.arange(len(pp))[::-1].copy(),
+        cluster=np.array([0, 0, 1, 1, 0]),
+        counts=np.array([0, 1, 0, 1, 1]),
+        latents=np.array([0, 0, 1, 2, 2]),
+        weight=rng.uniform(0.1, 1, 5),
+        unmasked=size[::-1] * rng.uniform(0.2, 0.8, (2, len(pp))),
+        latent=rng.uniform(0.5, 1.5, (3, 3)),
     )
 
 
-def reference(areas: tuple[int, ...], rule: Rule, y: Array) -> dict[str, Array]:
-    """Loss, minus its gradient and minus its Hessian, with 50 digits, for a rule of one row and no copies."""
+def _one_cluster(rng: np.random.Generator, areas: int) -> Rule:
+    """One sample of the kind that has an unrolled form."""
+    zero, size = np.zeros(1, dtype=int), rng.uniform(1, 9, areas)
+    return Rule(
+        multiplicity=rng.uniform(1, 5, 2 * areas + 1),
+        areas=np.array([0, areas]),
+        target=zero,
+        copies=np.append(np.ones(areas - 1), rng.uniform(1.5, 4)),
+        fp=np.arange(areas),
+        cells=np.arange(areas + 1),
+        pp=areas + np.arange(areas),
+        size=size,
+        column=np.arange(areas),
+        cluster=zero,
+        counts=zero,
+        latents=zero,
+        weight=rng.uniform(0.1, 1, 1),
+        unmasked=(size * rng.uniform(0.2, 0.8, areas))[None],
+        latent=np.full((1, areas), rng.uniform(0.5, 1.5)),
+    )
+
+
+def _reference(rule: Rule, y: Array) -> dict[str, Array]:
+    """Loss, rate, Jacobian and attention from the loss written out, with 50 digits, one sample after the other."""
     import mpmath
 
-    values = [*y, *rule.unmasked[0], *(rule.size - rule.unmasked[0]), *rule.latent[0]]
-    with mpmath.workdps(50):
-        loss, gradient, hessian = _written_out(areas)(*map(mpmath.mpf, values))
-    jacobian = np.zeros((len(y), len(y)))
-    jacobian[np.tril_indices(len(y))] = -np.array(hessian, dtype=float)
-    jacobian += np.tril(jacobian, -1).T
-    return {"loss": np.array(float(loss)), "rate": -np.array(gradient, dtype=float), "jacobian": jacobian}
+    loss, gradient, hessian = mpmath.mpf(0), np.zeros(len(y)), np.zeros((len(y), len(y)))
+    attention, weights = np.zeros(len(rule.fp) + 4), np.zeros(2)
+    for row, weight in enumerate(rule.weight):
+        k = int(rule.cluster[row])
+        cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
+        unmasked = rule.unmasked[rule.counts[row], rule.column[cells]]
+        latent = rule.latent[rule.latents[row], : len(CLUSTERS[k])]
+        with mpmath.workdps(50):
+            numbers = map(mpmath.mpf, [*y, *unmasked, *(rule.size[cells] - unmasked), *latent])
+            value, slopes, bends, shares = _written_out(k)(*numbers)
+        loss += weight * value
+        gradient += weight * np.array(slopes, dtype=float)
+        hessian += weight * np.array(bends, dtype=float).reshape(hessian.shape)
+        places = [*range(rule.areas[k], rule.areas[k + 1]), len(rule.fp) + k, len(rule.fp) + 2 + k]
+        attention[places] += weight * np.array(shares, dtype=float)
+        weights[k] += weight
+    of_cluster = np.repeat([0, 1, 0, 1, 0, 1], [2, 3, 1, 1, 1, 1])
+    rate = -gradient / rule.multiplicity
+    return {
+        "loss": np.array(float(loss)),
+        "rate": rate,
+        "jacobian": -hessian / rule.multiplicity[:, None],
+        "first step": 0.5 * rate,
+        "later steps": np.ones(len(y)),
+        "losses": np.full(2, float(loss)),
+        "attention": attention / weights[of_cluster],
+    }
 
 
 @cache
-def _written_out(areas: tuple[int, ...]) -> Any:
-    """The loss of ``derivations.model`` with these classes put in, and its derivatives, as an mpmath function."""
+def _written_out(k: int) -> Any:
+    """A sample of cluster k: its loss, from ``derivations.model``, the derivatives, and its attention, for mpmath."""
     import sympy as sp
 
     from derivations import model, symbols
 
-    S, N = len(areas), max(areas)
-    loss = model.sample_loss().subs({symbols.S: S, symbols.N: N, symbols.a: 1}).doit()
-    loss = loss.subs({symbols.area[s]: areas[s - 1] for s in range(1, S + 1)})
-    fp = [symbols.fp[m] for m in range(1, N + 1)]
-    classes = range(1, S + 1)
-    state = [*fp, *(symbols.pp[s] for s in classes), symbols.pp_self]
-    sample = [
-        *(symbols.u[s] for s in classes),
-        *(symbols.h[s] for s in classes),
-        *(symbols.z[m] for m in range(1, N + 1)),
+    y = sp.symbols(f"y:{COORDINATES}", real=True)
+    cells = [(m, pp) for m, area in enumerate(CLUSTERS[k]) for pp in area.pp]
+    u, h = (sp.symbols(f"{name}:{len(cells)}", positive=True) for name in "uh")
+    z = sp.symbols(f"z:{len(CLUSTERS[k])}", positive=True)
+    single = [m for m, area in enumerate(CLUSTERS[k]) for _ in range(area.copies)]  # every copy an area of its own
+    classes = [(i, c) for i, m in enumerate(single) for c, (home, _) in enumerate(cells) if home == m]
+    put_in: dict[Any, Any] = {symbols.pp_self: y[-1]}
+    for i, m in enumerate(single, 1):
+        put_in |= {symbols.fp[i]: y[CLUSTERS[k][m].fp], symbols.z[i]: z[m]}
+    for s, (_, c) in enumerate(classes, 1):
+        put_in |= {symbols.u[s]: u[c], symbols.h[s]: h[c], symbols.pp[s]: y[cells[c][1]]}
+    loss = model.sample_loss().subs(
+        {symbols.S: len(classes), symbols.N: len(single), symbols.a: 1 + single.index(TARGET)}
+    )
+    loss = loss.doit().subs({symbols.area[s]: 1 + i for s, (i, _) in enumerate(classes, 1)}).xreplace(put_in)
+    gradient = [sp.diff(loss, symbol) for symbol in y]
+    hessian = [[sp.diff(gradient[max(i, j)], y[min(i, j)]) for j in range(len(y))] for i in range(len(y))]
+
+    copies = [CLUSTERS[k][m].copies for m, _ in cells]
+    seen = [
+        n * u[c] * model.unmasked_mass(z[m], y[CLUSTERS[k][m].fp], y[pp])
+        for c, (n, (m, pp)) in enumerate(zip(copies, cells, strict=True))
     ]
-    plain = {symbol: sp.Symbol(f"v{i}", real=True) for i, symbol in enumerate([*state, *sample])}
-    loss = loss.xreplace(plain)
-    gradient = [sp.diff(loss, plain[symbol]) for symbol in state]
-    lower = [sp.diff(gradient[i], plain[symbol]) for i in range(len(state)) for symbol in state[: i + 1]]
-    return sp.lambdify(list(plain.values()), [loss, gradient, lower], modules="mpmath", cse=True)
+    hidden = [n * h[c] * model.masked_mass(y[pp]) for c, (n, (_, pp)) in enumerate(zip(copies, cells, strict=True))]
+    own = model.masked_mass(y[-1])
+    masses = [sum(part for part, (m, _) in zip(seen, cells, strict=True) if m == area) for area in range(len(z))]
+    shares = [mass / (own + sum(seen) + sum(hidden)) for mass in (*masses, sum(hidden), own)]
+    flat = [entry for line in hessian for entry in line]
+    return sp.lambdify([*y, *u, *h, *z], [loss, gradient, flat, shares], modules="mpmath", cse=True)

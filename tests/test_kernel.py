@@ -102,16 +102,44 @@ def test_the_unrolled_form_is_used_where_it_fits_and_only_there():
     assert dy.reduce(one_patch_areas, "local", "mean-field").unrolled == 0
 
 
-@pytest.mark.parametrize("form", ["formula", "loop"])
-def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, form):
-    text = Path(compiled.kernel(False).__file__).read_text()
-    before, after = {
-        "formula": (
-            "pull_masked(z_a, A_a, R_a, stray):\n    return -",
-            "pull_masked(z_a, A_a, R_a, stray):\n    return -1.01*",
-        ),
-        "loop": ("several(rule.size[s] - unmasked,", "several(rule.size[s],"),
-    }[form]
+MUTANTS = {
+    "a coefficient": (
+        "pull_masked(z_a, A_a, R_a, stray):\n    return -",
+        "pull_masked(z_a, A_a, R_a, stray):\n    return -1.01*",
+    ),
+    "masked counts": ("several(rule.size[s] - unmasked,", "several(rule.size[s],"),
+    "the latent of another area": ("return pull_other(z_a, A_a, R_a, z_m,", "return pull_other(z_a, A_a, R_a, z_a,"),
+    "two latents swapped": ("z_m, A_m, z_l, A_l, all_stray)", "z_l, A_m, z_m, A_l, all_stray)"),
+    "the lever's latent": ("fp_lever(z_m, A_m) * g", "fp_lever(z_a, A_m) * g"),
+    "the first area's latent": (
+        "unmasked_mass(rule.latent[latents, m - first]",
+        "unmasked_mass(rule.latent[latents, 0]",
+    ),
+    "the first area as target": ("first, a = rule.areas[k], rule.target[k]", "first, a = rule.areas[k], rule.areas[k]"),
+    "copies in the rate": ("each, z_m, A_m = weight * rule.copies[m],", "each, z_m, A_m = weight,"),
+    "copies in the sums": ("before = before + copies[m] * area[value, m]", "before = before + area[value, m]"),
+    "copies of the masked": ("masked = masked + rule.copies[m] * cell[b, s]", "masked = masked + cell[b, s]"),
+    "copies in the Jacobian": ("each, z_m, A_m, i = weight * rule.copies[m],", "each, z_m, A_m, i = weight,"),
+    "multiplicity in the rate": ("rate[i] = rate[i] / rule.multiplicity[i]", "rate[i] = rate[i]"),
+    "multiplicity in the Jacobian": ("out[i, j] = out[i, j] / rule.multiplicity[i]", "out[i, j] = out[i, j]"),
+    "the latents before": (
+        "same_sample = row > 0 and k == rule.cluster[row - 1] and latents == rule.latents[row - 1]",
+        "same_sample = row > 0",
+    ),
+    "the cluster before": ("same_sample = row > 0 and k == rule.cluster[row - 1] and", "same_sample = row > 0 and"),
+    "the step": ("y += step_size * rate_and_loss(y", "y += 1.01 * step_size * rate_and_loss(y"),
+    "the steps of an unrolled form": (
+        "y += step_size * rate_and_loss_3(y",
+        "y += 1.01 * step_size * rate_and_loss_3(y",
+    ),
+    "the losses": ("out[i] = rate_and_loss(", "out[i] = 2 * rate_and_loss("),
+    "attention": ("unmasked[m] += each * rule.copies[m] *", "unmasked[m] += each *"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, mutant):
+    text, (before, after) = Path(compiled.kernel(False).__file__).read_text(), MUTANTS[mutant]
     assert before in text
     path = tmp_path / "kernel_mutated.py"
     path.write_text(text.replace(before, after))
