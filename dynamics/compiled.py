@@ -24,6 +24,8 @@ from derivations._shell import version, write_beside
 from dynamics import loops, source
 from dynamics.closures import Rule
 
+_MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
+
 
 @cache
 def kernel(compiled: bool) -> ModuleType:
@@ -35,13 +37,13 @@ def kernel(compiled: bool) -> ModuleType:
         At first build, if the kernel disagrees with the loss differentiated for one small geometry.
     """
     path = _cache_folder() / f"kernel_{_fingerprint()}.py"
-    if not path.exists():
-        try:
-            path = _write(path)
-        except OSError:  # a folder nobody may write to: build in one that goes with the process
-            path = _write(Path(_temporary_folder().name) / path.name)
+    try:
+        if not _is_whole(path):
+            _write(path)
+    except OSError:  # a folder that nobody may enter or write to: build in one that goes with the process
+        path = _write(Path(_temporary_folder().name) / path.name)
     module = _load(path, compiled)
-    checked = path.with_suffix(".compiled" if compiled else ".plain")
+    checked = path.with_suffix(_MARKS[compiled])
     if not checked.exists():
         from dynamics.selfcheck import check_kernel
 
@@ -53,7 +55,7 @@ def kernel(compiled: bool) -> ModuleType:
 def _cache_folder() -> Path:
     named = os.environ.get("ATTENTION_DYNAMICS_CACHE")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("attention-dynamics"))
@@ -71,11 +73,25 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(source_hash().encode())
     for module in (loops, source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
+    digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
     digest.update(" ".join(Rule._fields).encode())
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
     return digest.hexdigest()[:16]
+
+
+def _head(text: str) -> str:
+    """First line of a generated file: a hash of the rest, by which it is known to be whole."""
+    return f"# {hashlib.sha256(text.encode()).hexdigest()} is the hash of all that follows\n"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the generated file is there, as it was written."""
+    if not path.exists():
+        return False
+    head, _, text = path.read_text().partition("\n")
+    return f"{head}\n" == _head(text)
 
 
 def _write(path: Path) -> Path:
@@ -84,8 +100,10 @@ def _write(path: Path) -> Path:
 
     tqdm.write(f"deriving the rates and writing {path} (once per machine)", file=sys.stderr)
     text = source.kernel_source()
+    for mark in _MARKS.values():
+        path.with_suffix(mark).unlink(missing_ok=True)
     with write_beside(path) as partial:
-        partial.write_text(text)
+        partial.write_text(_head(text) + text)
     return path
 
 

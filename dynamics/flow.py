@@ -23,8 +23,11 @@ class IntegrationError(RuntimeError):
     """A solver failed or left the finite numbers; ``trajectory`` holds the curve so far."""
 
     def __init__(self, message: str, trajectory: Trajectory) -> None:
-        super().__init__(message)
+        super().__init__(message, trajectory)
         self.trajectory = trajectory
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def integrate(
@@ -76,8 +79,7 @@ def integrate(
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     accept(method in METHODS, "method", method, " or ".join(map(repr, METHODS)))
     accept(variable in get_args(Variable), "variable", variable, " or ".join(map(repr, get_args(Variable))))
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        positive(name, value, 1, "a number in (0, 1)")
+    rtol, atol = (positive(name, value, 1, "a number in (0, 1)") for name, value in (("rtol", rtol), ("atol", atol)))
     y, t, _ = _starting_point(system, start)
     _check_until(system, until)
     log_last = _last_moment(t, t_end, log_t_end, until)

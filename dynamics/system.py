@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
@@ -72,6 +72,10 @@ class System:
     coordinates: Coordinates
     rule: Rule
     compiled: bool = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy in another process is made from: not the kernel, which it loads itself."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -31,8 +31,11 @@ class TrainingDiverged(RuntimeError):
     """Q is no longer finite; ``training`` holds what was recorded until then."""
 
     def __init__(self, message: str, training: Training) -> None:
-        super().__init__(message)
+        super().__init__(message, training)
         self.training = training
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class FiniteTransformer:

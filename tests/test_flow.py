@@ -1,5 +1,7 @@
 """Curves: SciPy's solvers in three variables, descent, restarts, limits, and what a failure says."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,8 @@ def test_a_step_that_leaves_the_finite_numbers_is_an_error_with_the_curve_so_far
     ) as caught:
         dy.descend(mean_field, 1e200, 10)
     assert np.isfinite(caught.value.trajectory.y).all()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.trajectory.t.tolist()) == (str(caught.value), caught.value.trajectory.t.tolist())
 
 
 def test_what_is_not_finite_is_an_error_whatever_the_solver_says(mean_field, monkeypatch):

@@ -1,6 +1,7 @@
 """Formula to machine code: compiled, plain and 50-digit evaluations of one and the same kernel."""
 
 import multiprocessing
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,32 @@ def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
     assert second.stdout.split() == ["[False,", "True]"]
     assert second.stderr == ""
     assert generated.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("damage", ["", "import numpy as np\n", None])
+def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, damage):
+    first = fresh(tmp_path)
+    (generated,) = tmp_path.glob("kernel_*.py")
+    whole = generated.read_text()
+    generated.write_text(whole.replace("A_a*R_a", "A_a*A_a") if damage is None else damage)
+    assert fresh(tmp_path).stdout == first.stdout
+    assert generated.read_text() == whole
+
+
+def test_a_folder_that_may_not_be_entered_is_done_without(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(compiled, "_is_whole", closed)
+    monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
+    assert str(tmp_path) not in compiled.kernel.__wrapped__(False).__file__
+
+
+def test_a_system_that_was_used_can_be_sent_to_another_process():
+    system = dy.reduce(TWO, 1)
+    y = np.random.default_rng(8).normal(size=len(system.names))
+    rate = system.rate(y)
+    assert np.array_equal(pickle.loads(pickle.dumps(system)).rate(y), rate)
 
 
 def test_two_processes_may_build_at_once(tmp_path):
