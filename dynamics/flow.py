@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any, get_args
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from derivations import source_hash
 from derivations._shell import versions
-from dynamics.errors import accept, positive, whole_number
+from dynamics.errors import accept, accept_records, positive, real_array, real_number, whole_number
 from dynamics.geometry import Array
 from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve
 from dynamics.system import System
@@ -49,9 +50,10 @@ def integrate(
     ----------
     system : System
     t_end, log_t_end : float, optional
-        Last time, or its logarithm; one of these or `until` is needed.
+        Last time, or its logarithm, at most 700; one of these or `until` is needed.
     until : (group, attention), optional
-        Stop where the attention on a group ("target", "global", ...) gets to this value in (0, 1).
+        Stop where the attention on a group ("target", "global", ...; in cluster 0) gets to this value in (0, 1), from
+        below or above; `provenance["ended"]` says whether that or the last time came first.
     method : str
         Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one.
     variable : "auto" | "time" | "log-time" | "arc-length"
@@ -74,12 +76,16 @@ def integrate(
     ValueError
         For a bad argument.
     IntegrationError
-        If the solver fails, leaves the finite numbers whatever it says, or `until` is never reached.
+        If the solver fails, leaves the finite numbers whatever it says, or, where no last time is given, has not
+        come to `until` at log t = 700.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     accept(method in METHODS, "method", method, " or ".join(map(repr, METHODS)))
     accept(variable in get_args(Variable), "variable", variable, " or ".join(map(repr, get_args(Variable))))
-    rtol, atol = (positive(name, value, 1, "a number in (0, 1)") for name, value in (("rtol", rtol), ("atol", atol)))
+    rtol, atol = (
+        real_number(name, value, lambda number: 0 < number < 1, "a number in (0, 1)")
+        for name, value in (("rtol", rtol), ("atol", atol))
+    )
     y, t, _ = _starting_point(system, start)
     _check_until(system, until)
     log_last = _last_moment(t, t_end, log_t_end, until)
@@ -101,16 +107,22 @@ def integrate(
         log_t, states = log_t[:kept], states[:, :kept]
         if t == 0 and variable != "time":
             log_t, states = np.append(-np.inf, log_t), np.column_stack([y, states])
-        at = np.exp(np.minimum(log_t, np.log(np.finfo(float).max)))
-    ended = f"attention on {until[0]} = {until[1]}" if stopped and until else "t_end"
-    curve = _trajectory(system, "flow", log_t, at, states, options | {"variable": variable, "ended": ended})
+        at = np.exp(log_t)
+    if whole and not stopped and (times is None or times[-1] == t_end):
+        log_t[-1] = log_last
+        at[-1] = math.exp(log_last) if t_end is None else t_end
+    made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": until}
+    made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
+    made |= {"ended": f"attention on {until[0]} = {until[1]}" if stopped and until else "t_end"}
+    curve = _trajectory(system, "flow", log_t, at, states, options | made)
     if not whole:
         if solution.status < 0:
             reason = solution.message
         elif kept < solution.t.size:
             reason = "the solver left the finite numbers"
         else:
-            reason = f"until={until}: not reached"
+            seen = curve.attention[until[0]] if until else at
+            reason = f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
         raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve)
     return curve
 
@@ -147,13 +159,15 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0)
     every = min(whole_number("every", every, 1), max(steps, 1))
     y, t, done = _starting_point(system, start)
+    accept_records((2 * len(y) + len(system.rule.fp) + 5) * (-(-steps // every) + 1), every)
     with np.errstate(all="ignore"):
         states = system.loop("descend")(y, system.rule, step_size, steps, every)
     iteration = np.minimum(np.arange(states.shape[1]) * every, steps)
     finite = np.isfinite(states).all(axis=0)
     same_grid = t == done * step_size  # then n steps and m steps have the times of n + m, bit for bit
     times = (done + iteration) * step_size if same_grid else t + iteration * step_size
-    made = {"step_size": step_size, "steps": steps, "iterations": done + steps}
+    made = {"step_size": step_size, "steps": steps, "every": every, "start": _described(start)}
+    made |= {"iterations": done + steps}
     kept = states.shape[1] if finite.all() else int(finite.argmin())
     with np.errstate(divide="ignore"):
         log_times = np.log(times[:kept])
@@ -167,13 +181,15 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
 def _last_moment(t: float, t_end: float | None, log_t_end: float | None, until: Until) -> float:
     """Logarithm of the time at which the flow ends at the latest."""
     accept(t_end is None or log_t_end is None, "log_t_end", log_t_end, "one of t_end and log_t_end, not both")
+    last = math.exp(LAST_LOG_T)
     if t_end is not None:
-        accept(bool(t < t_end < math.inf), "t_end", t_end, f"a finite time after {t:g}")
-        return math.log(t_end)
+        return math.log(
+            real_number("t_end", t_end, lambda at: t < at <= last, f"a time after {t:g}, at most {last:.3g}")
+        )
     if log_t_end is not None:
         after = math.log(t) if t > 0 else -math.inf
-        accept(bool(after < log_t_end < math.inf), "log_t_end", log_t_end, f"a finite number above {after:g}")
-        return float(log_t_end)
+        expected = f"a number above {after:g}, at most {LAST_LOG_T:g}"
+        return real_number("log_t_end", log_t_end, lambda at: after < at <= LAST_LOG_T, expected)
     accept(until is not None, "t_end", t_end, "one of t_end, log_t_end and until")
     return LAST_LOG_T
 
@@ -181,15 +197,15 @@ def _last_moment(t: float, t_end: float | None, log_t_end: float | None, until: 
 def _check_until(system: System, until: Until) -> None:
     if until is not None:
         groups = tuple(system.attention(system.initial))
-        pair = isinstance(until, tuple) and len(until) == 2 and until[0] in groups
         expected = f"(group, attention in (0, 1)), the group one of {', '.join(groups)}"
-        accept(pair and isinstance(until[1], (int, float)) and 0 < until[1] < 1, "until", until, expected)
+        accept(isinstance(until, (tuple, list)) and len(until) == 2 and until[0] in groups, "until", until, expected)
+        accept(isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
 
 
 def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
-    times = np.asarray(t_eval, dtype=float)
+    times = real_array(t_eval)
     increasing = times.ndim == 1 and len(times) > 0 and bool((np.diff(times) > 0).all())
-    last = math.exp(log_last) if log_last <= LAST_LOG_T else math.inf
+    last = math.exp(log_last)
     inside = increasing and t <= times[0] and bool(times[-1] <= last * (1 + 1e-12))
     accept(inside, "t_eval", t_eval, f"increasing times in [{t:g}, {last:g}]")
     return times
@@ -220,25 +236,27 @@ def _starting_point(system: System, start: Start) -> tuple[Array, float, int]:
     if isinstance(start, Trajectory):
         accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
         return system.state(start.y[:, -1]), float(start.t[-1]), int(start.provenance.get("iterations", 0))
-    y = system.state(start)
+    y = system.state(start, "start")
     accept(bool(np.isfinite(y).all()), "start", start, "a finite state")
     return y, 0.0, 0
+
+
+def _described(start: Start) -> str | list[float]:
+    """Where a curve begins, as text holds it."""
+    if start is None:
+        return "Q = 0"
+    return f"a {start.kind}" if isinstance(start, Trajectory) else np.asarray(start, dtype=float).tolist()
 
 
 def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any]) -> Trajectory:
     """The curve with its loss, its attention and what made it."""
     states = np.ascontiguousarray(states)
-    attention = [system.attention(state) for state in states.T]
-    setting = system.setting
     provenance = {
         "query": system.query if isinstance(system.query, str) else int(system.query),
         "closure": system.closure,
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",
-        "patches": float(setting.geometry.patches),
-        "area_sizes": [setting.geometry.area_size(k).tolist() for k in range(setting.geometry.clusters)],
-        "masked": float(setting.masked),
-        "latent": [setting.law.values.tolist(), setting.law.weights.tolist()],
-        "cluster_weights": setting.weights.tolist(),
+        "merge": system.merge,
+        **system.setting.provenance,
         "equations": source_hash(),
         "versions": versions().copy(),
     }
@@ -249,7 +267,7 @@ def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Arra
         t,
         states,
         system.loop("losses")(states, system.rule),
-        {name: np.array([groups[name] for groups in attention]) for name in system.attention(system.initial)},
+        system.attention_along(states),
         log_t,
         provenance=provenance | made,
     )

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamics.errors import accept, whole_number
+from dynamics.errors import accept, real_array, real_number, rows_and_columns, whole_number
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+
+MOST_PATCHES = 10_000_000  # that are counted one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +66,18 @@ class Geometry:
             missing = sorted(set(range(int(row.max()) + 1)) - set(row.tolist()))
             accept(not missing, f"labels[{k}]", row.tolist(), f"every area to have a patch, but {missing} have none")
         if grid is not None:
-            shape = tuple(whole_number("grid", side, 1) for side in grid)
-            accept(math.prod(shape) == area_of.shape[1], "grid", grid, f"H, W with H·W = {area_of.shape[1]} patches")
+            grid = rows_and_columns(grid)
+            accept(math.prod(grid) == area_of.shape[1], "grid", grid, f"H, W with H·W = {area_of.shape[1]} patches")
         areas, patch_class, sizes = np.unique(area_of, axis=1, return_inverse=True, return_counts=True)
         return cls(patch_class.ravel(), areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
 
     @classmethod
     def single_cluster(cls, global_size: int, local_size: int, local_areas: int) -> Geometry:
         """One cluster: a global area of `global_size` patches, then `local_areas` areas of `local_size` each."""
-        whole_number("global_size", global_size, 1)
-        whole_number("local_size", local_size, 1)
-        whole_number("local_areas", local_areas, 1)
+        for name, value in (("global_size", global_size), ("local_size", local_size), ("local_areas", local_areas)):
+            whole_number(name, value, 1, MOST_PATCHES)
+        patches = global_size + local_size * local_areas
+        accept(patches <= MOST_PATCHES, "patches", patches, f"at most {MOST_PATCHES:,}; Geometry.scaling takes any")
         return cls.from_labels(np.repeat(np.arange(local_areas + 1), [global_size] + [local_size] * local_areas))
 
     @classmethod
@@ -119,9 +122,9 @@ class Geometry:
         ValueError
             If an argument is out of range or there is no more than one local area.
         """
-        accept(0 < log10_patches <= 100, "log10_patches", log10_patches, "a number in (0, 100]")
-        accept(0 < kappa_c < 1, "kappa_c", kappa_c, "a number in (0, 1)")
-        accept(0 < kappa_s < 1, "kappa_s", kappa_s, "a number in (0, 1)")
+        real_number("log10_patches", log10_patches, lambda log10: 0 < log10 <= 100, "a number in (0, 100]")
+        for name, value in (("kappa_c", kappa_c), ("kappa_s", kappa_s)):
+            real_number(name, value, lambda kappa: 0 < kappa < 1, "a number in (0, 1)")
         patches, global_size, local_size = (10 ** (log10_patches * kappa) for kappa in (1, kappa_c, kappa_s))
         local_areas = (patches - global_size) / local_size
         accept(local_areas > 1, "kappa_s", kappa_s, f"more than one local area, not {local_areas:.3g}")
@@ -166,7 +169,7 @@ class Geometry:
         ValueError
             If there is no such query.
         """
-        if query in ("global", "local"):
+        if isinstance(query, str) and query in ("global", "local"):
             largest = self.global_area()
             ok = self.clusters == 1 and largest is not None
             accept(ok, "query", query, "a patch index: there is no one cluster with a unique largest area")
@@ -189,10 +192,7 @@ class Geometry:
 
 def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:
     """The labels as a (K, P) array of int, or a clear error."""
-    try:
-        given = np.asarray(labels, dtype=float)
-    except (TypeError, ValueError):
-        given = np.empty(0)
+    given = real_array(labels)
     given = given[None] if given.ndim == 1 else given
     accept(given.ndim == 2 and given.size > 0, "labels", labels, "a (K, P) array of whole numbers")
     wrong = given[~((given >= 0) & (given == np.floor(given)) & np.isfinite(given))]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept, whole_number
+from dynamics.errors import accept, rows_and_columns, whole_number
 from dynamics.geometry import Array, Indices
 
 POSITION_WEIGHT = 0.1  # distance of opposite edges of the picture, where black and white are √3 apart
@@ -37,7 +37,7 @@ def label_patches(image: Any = None, grid: tuple[int, int] = (14, 14), areas: in
     ValueError
         If there is no picture, it has fewer pixels than the grid patches, or a number is out of range.
     """
-    rows, columns = _checked_grid(grid)
+    rows, columns = rows_and_columns(grid)
     whole_number("areas", areas, 1, rows * columns)
     rng = np.random.default_rng(whole_number("seed", seed, 0))
     colours = patch_colours(image, grid).reshape(rows * columns, 3)
@@ -69,7 +69,7 @@ def patch_colours(image: Any = None, grid: tuple[int, int] = (14, 14)) -> Array:
     ValueError
         If there is no picture or it has fewer pixels than the grid patches.
     """
-    rows, columns = _checked_grid(grid)
+    rows, columns = rows_and_columns(grid)
     pixels = _read(image)
     height, width = pixels.shape[:2]
     accept(rows <= height and columns <= width, "grid", grid, f"at most the {height} × {width} pixels of the picture")
@@ -107,11 +107,6 @@ def _read_file(path: str | Path | None, expected: str) -> Any:
         return imread(path)
     except (OSError, SyntaxError, ValueError):  # what Pillow raises for a file that is not, or not whole, a picture
         accept(False, "image", str(path), f"{expected}; this file is none")
-
-
-def _checked_grid(grid: Any) -> tuple[int, int]:
-    accept(isinstance(grid, (tuple, list)) and len(grid) == 2, "grid", grid, "rows and columns of patches, (H, W)")
-    return whole_number("grid", grid[0], 1), whole_number("grid", grid[1], 1)
 
 
 def _shares(patches: int, pixels: int) -> Array:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept
+from dynamics.errors import accept, real_array
 from dynamics.geometry import Array
 
 
@@ -30,11 +31,9 @@ class Law:
         if isinstance(latent, Law):
             return latent
         accepted = "a number >= 0 or a pair (values, weights)"
-        try:
-            values, weights = ([latent], [1.0]) if np.isscalar(latent) else latent
-            values, weights = np.array(values, dtype=float), np.array(weights, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"latent={latent!r}: expected {accepted}") from None
+        pair = ([latent], [1.0]) if np.isscalar(latent) else latent
+        accept(isinstance(pair, Sized) and len(pair) == 2, "latent", latent, accepted)
+        values, weights = map(real_array, pair)
         accept(values.ndim == 1 and len(values) > 0 and values.shape == weights.shape, "latent", latent, accepted)
         accept(bool(np.isfinite(values).all() and (values >= 0).all()), "latent", latent, "values >= 0 and finite")
         accept(bool((weights > 0).all()), "latent", latent, "weights > 0")

@@ -269,25 +269,26 @@ def jacobian(y: Array, rule: Rule) -> Array:
 
 
 @jit
-def mean_attention(y: Array, rule: Rule) -> tuple[Array, Array, Array]:
-    """Attention on all copies of each area, on the masked patches and on the query, averaged in every cluster."""
-    K = len(rule.target)
-    unmasked, masked, own, weight = np.zeros(len(rule.fp)), np.zeros(K), np.zeros(K), np.zeros(K)
-    cell, area = workspace(y, rule)
-    wide = is_wide(y, rule)
-    for row in range(len(rule.weight)):
-        k, each = rule.cluster[row], rule.weight[row]
-        on_self, _ = attend(y, rule, row, wide, cell, area)
-        weight[k] += each
-        own[k] += each * on_self
-        for m in range(rule.areas[k], rule.areas[k + 1]):
-            unmasked[m] += each * rule.copies[m] * area[0, m]
-            for s in range(rule.cells[m], rule.cells[m + 1]):
-                masked[k] += each * rule.copies[m] * cell[1, s]
-    for k in range(K):
-        for m in range(rule.areas[k], rule.areas[k + 1]):
-            unmasked[m] /= weight[k]
-    return unmasked, masked / weight, own / weight
+def mean_attention(states: Array, rule: Rule, cluster: int) -> Array:
+    """Attention on all copies of each area of a cluster, on the masked patches, and on the query: (N_k + 2, m)."""
+    first, last = rule.areas[cluster], rule.areas[cluster + 1]
+    out = np.zeros((last - first + 2, states.shape[1]))
+    for i in range(states.shape[1]):
+        y = states[:, i].copy()
+        cell, area = workspace(y, rule)
+        wide, weight = is_wide(y, rule), 0.0
+        for row in range(len(rule.weight)):
+            if rule.cluster[row] == cluster:
+                each = rule.weight[row]
+                weight += each
+                on_self, _ = attend(y, rule, row, wide, cell, area)
+                out[-1, i] += each * on_self
+                for m in range(first, last):
+                    out[m - first, i] += each * rule.copies[m] * area[0, m]
+                    for s in range(rule.cells[m], rule.cells[m + 1]):
+                        out[-2, i] += each * rule.copies[m] * cell[1, s]
+        out[:, i] /= weight
+    return out
 
 
 @jit

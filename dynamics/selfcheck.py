@@ -53,7 +53,7 @@ def check_kernel(module: ModuleType) -> None:
 def _evaluated(module: ModuleType, form: str, y: Array, rule: Rule) -> dict[str, Array]:
     """What each function of one form of the kernel returns."""
     rate, loss = getattr(module, f"rate_and_loss{form}")(y, rule)
-    states = getattr(module, f"descend{form}")(y, rule, 0.5, 5, 2)
+    states, two = getattr(module, f"descend{form}")(y, rule, 0.5, 5, 2), np.stack([y / 2, y], axis=1)
     return {
         "loss": np.array(loss),
         "rate": rate,
@@ -62,8 +62,8 @@ def _evaluated(module: ModuleType, form: str, y: Array, rule: Rule) -> dict[str,
         "later steps": states[:, -1]
         - getattr(module, f"descend{form}")(states[:, 1].copy(), rule, 0.5, 3, 3)[:, -1]
         + 1,
-        "losses": getattr(module, f"losses{form}")(np.stack([y, y], axis=1), rule),
-        "attention": np.concatenate(module.mean_attention(y, rule)),
+        "losses": getattr(module, f"losses{form}")(two, rule)[1:],
+        "attention": np.concatenate([module.mean_attention(two, rule, k)[:, 1] for k in range(len(rule.target))]),
     }
 
 
@@ -125,7 +125,7 @@ def _reference(rule: Rule, y: Array) -> dict[str, Array]:
     import mpmath
 
     loss, gradient, hessian = mpmath.mpf(0), np.zeros(len(y)), np.zeros((len(y), len(y)))
-    attention, weights = np.zeros(len(rule.fp) + 4), np.zeros(2)
+    attention, weights = [np.zeros(len(areas) + 2) for areas in CLUSTERS], np.zeros(2)
     for row, weight in enumerate(rule.weight):
         k = int(rule.cluster[row])
         cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
@@ -137,10 +137,8 @@ def _reference(rule: Rule, y: Array) -> dict[str, Array]:
         loss += weight * value
         gradient += weight * np.array(slopes, dtype=float)
         hessian += weight * np.array(bends, dtype=float).reshape(hessian.shape)
-        places = [*range(rule.areas[k], rule.areas[k + 1]), len(rule.fp) + k, len(rule.fp) + 2 + k]
-        attention[places] += weight * np.array(shares, dtype=float)
+        attention[k] += weight * np.array(shares, dtype=float)
         weights[k] += weight
-    of_cluster = np.repeat([0, 1, 0, 1, 0, 1], [2, 3, 1, 1, 1, 1])
     rate = -gradient / rule.multiplicity
     return {
         "loss": np.array(float(loss)),
@@ -148,8 +146,8 @@ def _reference(rule: Rule, y: Array) -> dict[str, Array]:
         "jacobian": -hessian / rule.multiplicity[:, None],
         "first step": 0.5 * rate,
         "later steps": np.ones(len(y)),
-        "losses": np.full(2, float(loss)),
-        "attention": attention / weights[of_cluster],
+        "losses": np.array([float(loss)]),
+        "attention": np.concatenate([on / weight for on, weight in zip(attention, weights, strict=True)]),
     }
 
 

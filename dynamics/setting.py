@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept
+from dynamics.errors import accept, real_array, real_number
 from dynamics.geometry import Array, Geometry
 from dynamics.laws import Law
 
@@ -48,10 +47,10 @@ class Setting:
         accept(isinstance(geometry, Geometry), "geometry", geometry, "a Geometry")
         object.__setattr__(self, "law", Law.of(self.latent))
         object.__setattr__(self, "weights", _cluster_weights(self.cluster_weights, geometry.clusters))
-        ratio = isinstance(self.mask_ratio, Real) and 0 < self.mask_ratio < 1
         expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
-        accept(ratio, "mask_ratio", self.mask_ratio, expected)
-        masked = self.mask_ratio * geometry.patches
+        masked: int | float = geometry.patches * real_number(
+            "mask_ratio", self.mask_ratio, lambda g: 0 < g < 1, expected
+        )
         if geometry.patch_class is not None:
             masked = round(masked)
         accept(1 <= masked <= geometry.patches - 1, "mask_ratio", self.mask_ratio, expected)
@@ -61,6 +60,17 @@ class Setting:
     def masked_fraction(self) -> float:
         """γ as it is: round(γP)/P, the probability that a patch is masked."""
         return self.masked / self.geometry.patches
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What makes this setting again, as text holds it."""
+        geometry, area_of = self.geometry, self.geometry.area_of
+        real = {"area_sizes": geometry.class_size.tolist(), "area_copies": geometry.class_copies.tolist()}
+        return (real if area_of is None else {"labels": area_of.tolist()}) | {
+            "masked": self.masked,
+            "latent": [self.law.values.tolist(), self.law.weights.tolist()],
+            "cluster_weights": self.weights.tolist(),
+        }
 
     @property
     def information_gap(self) -> float:
@@ -110,10 +120,7 @@ def _cluster_weights(given: Any, K: int) -> Array:
     """One probability a cluster, or a ValueError."""
     if given is None:
         return np.full(K, 1 / K)
-    try:
-        weights = np.array(given, dtype=float)
-    except (TypeError, ValueError):
-        weights = np.empty(0)
+    weights = real_array(given)
     ok = weights.shape == (K,) and bool((weights > 0).all()) and abs(weights.sum() - 1) < 1e-12
     accept(ok, "cluster_weights", given, f"one number > 0 for each of {K} clusters, that sum to 1")
     return weights

@@ -15,7 +15,7 @@ from dynamics import closures
 from dynamics.closures import Closure, Rule
 from dynamics.compiled import kernel
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept
+from dynamics.errors import accept, real_array, whole_number
 from dynamics.geometry import Array
 from dynamics.laws import Law
 from dynamics.setting import Setting
@@ -53,7 +53,7 @@ def reduce(
     accept(closure in get_args(Closure), "closure", closure, " or ".join(map(repr, get_args(Closure))))
     coordinates = Coordinates.of(setting, query, merge)
     rule = {"exact": closures.exact, "mean-field": closures.mean_field}[closure](setting, coordinates)
-    return System(setting, query, closure, coordinates, rule, compiled)
+    return System(setting, query, closure, coordinates, rule, merge, compiled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class System:
     closure: Closure
     coordinates: Coordinates
     rule: Rule
+    merge: bool = True
     compiled: bool = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -154,29 +155,31 @@ class System:
         -----
         At the mean counts given that the query is masked, whatever the closure: large-P. Result ``attention``.
         """
-        accept(cluster in range(len(self.coordinates.target)), "cluster", cluster, "the index of a cluster")
-        return self._attention(self.state(y), cluster, self.attention_rule(latent))
+        cluster = whole_number("cluster", cluster, 0, self.setting.geometry.clusters - 1)
+        rule = self._attention_rule
+        if latent is not None:
+            given = self.setting
+            fixed = Setting(given.geometry, Law.of(latent), given.mask_ratio, given.cluster_weights)
+            rule = closures.mean_field(fixed, self.coordinates)
+        return {name: float(on[0]) for name, on in self._attention(self.state(y)[:, None], cluster, rule).items()}
 
-    def attention_rule(self, latent: float | None = None) -> Rule:
-        """The mean-field rule at which attention is read off."""
-        if latent is None:
-            return self._attention_rule
-        setting = Setting(self.setting.geometry, Law.of(latent), self.setting.mask_ratio, self.setting.cluster_weights)
-        return closures.mean_field(setting, self.coordinates)
+    def attention_along(self, states: Array) -> dict[str, Array]:
+        """``attention`` in cluster 0 at each of the states (n, m): (m,) arrays."""
+        return self._attention(states, 0, self._attention_rule)
 
     @cached_property
     def _attention_rule(self) -> Rule:
         return self.rule if self.closure == "mean-field" else closures.mean_field(self.setting, self.coordinates)
 
-    def _attention(self, y: Array, cluster: int, rule: Rule) -> dict[str, float]:
-        unmasked, masked, own = self.kernel.mean_attention(y, rule)
+    def _attention(self, states: Array, cluster: int, rule: Rule) -> dict[str, Array]:
+        on_areas = self.kernel.mean_attention(states, rule, cluster)
         group_of = dict(zip(self.coordinates.fp[cluster].tolist(), self.coordinates.group_names(cluster), strict=True))
-        inside = range(rule.areas[cluster], rule.areas[cluster + 1])
-        groups: dict[str, float] = {}
-        for m in inside:
+        first = rule.areas[cluster]
+        groups: dict[str, Array] = {}
+        for m in range(first, rule.areas[cluster + 1]):
             name = "target" if m == rule.target[cluster] else group_of[int(rule.fp[m])]
-            groups[name] = groups.get(name, 0.0) + float(unmasked[m])
-        return groups | {"masked": float(masked[cluster]), "self": float(own[cluster])}
+            groups[name] = groups.get(name, 0.0) + on_areas[m - first]
+        return groups | {"masked": on_areas[-2], "self": on_areas[-1]}
 
     def expand(self, y: npt.ArrayLike) -> dict[str, Any]:
         """The single correlations: "fp", a list of one (N_k,) array per cluster, and "pp", a (P,) array over patches.
@@ -215,12 +218,9 @@ class System:
         rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
         return dict(zip(self.names, rate, strict=True))
 
-    def state(self, y: npt.ArrayLike) -> Array:
+    def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""
-        try:
-            state = np.ascontiguousarray(y, dtype=float)
-        except (TypeError, ValueError):
-            state = np.empty(0)
-        if state.shape != self.multiplicity.shape:
-            accept(False, "y", np.shape(y) or y, f"a state of shape ({len(self.names)},)")
-        return state
+        given = y if type(y) is np.ndarray and y.dtype == np.float64 else real_array(y)
+        if given.shape != self.multiplicity.shape:
+            accept(False, argument, y, f"a state of shape ({len(self.names)},), not {given.shape}")
+        return np.ascontiguousarray(given)

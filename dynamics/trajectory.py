@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,7 +46,7 @@ class Trajectory:
     spread : (n, m) array, optional
         Training only: standard deviation, within each coordinate, of the correlations it stands for.
     provenance : dict
-        What made it: parameters, closure and its exactness, seed, versions, hash of the equations.
+        What made it: parameters, closure and its exactness, seed, versions; of reduced curves, a hash of the equations.
     """
 
     kind: Kind
@@ -82,12 +83,12 @@ class Trajectory:
             np.savez_compressed(partial, header=np.array(json.dumps(header)), **arrays)
         return path
 
-    def plot(self, axes: Axes | None = None, names: tuple[str, ...] | None = None) -> Axes:
+    def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
         """Draw coordinates against time: lines, or points with their spread for a training."""
         import matplotlib.pyplot as plt
 
         axes = plt.subplots(layout="constrained")[1] if axes is None else axes
-        for name in self.names if names is None else names:
+        for name in self.names if names is None else [names] if isinstance(names, str) else names:
             values = self[name]
             if self.spread is None:
                 axes.plot(self.t, values, label=name)

@@ -134,7 +134,9 @@ MUTANTS = {
         "y += 1.01 * step_size * rate_and_loss_3(y",
     ),
     "the losses": ("out[i] = rate_and_loss(", "out[i] = 2 * rate_and_loss("),
-    "attention": ("unmasked[m] += each * rule.copies[m] *", "unmasked[m] += each *"),
+    "attention": ("out[m - first, i] += each * rule.copies[m] *", "out[m - first, i] += each *"),
+    "attention of the first state": ("y = states[:, i].copy()", "y = states[:, 0].copy()"),
+    "the loss of the first state": ("rate_and_loss(states[:, i].copy()", "rate_and_loss(states[:, 0].copy()"),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dynamics as dy
-from dynamics import source
+from dynamics import occupancy, source
 from tests.settings import NARROW, SMALL, THREE, TWO, WIDE
 from tests.strategies import settings_of_learning, systems
 
@@ -35,8 +35,8 @@ def test_attention_is_uniform_at_the_start(closure):
     sizes = {"target": 5, "global": 40, "other": 18}
     share = (64 - 32) / 63 / 64
     for name, size in sizes.items():
-        assert attention[name] == pytest.approx(size * share, rel=1e-14)
-    assert attention["self"] == pytest.approx(1 / 64, rel=1e-14)
+        assert attention[name] == pytest.approx(size * share, rel=1e-14, abs=0)
+    assert attention["self"] == pytest.approx(1 / 64, rel=1e-14, abs=0)
     assert sum(attention.values()) == pytest.approx(1, abs=1e-14)
 
 
@@ -214,6 +214,14 @@ def test_relabelling_patches_areas_and_clusters_changes_nothing(setting, seed):
     assert np.abs(second["pp"] - first["pp"][patches]).max() <= 1e-13
     for row, k in enumerate(clusters):
         assert np.abs(second["fp"][row][areas[k]] - first["fp"][k]).max() <= 1e-13
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.integers(1, 12))
+def test_as_many_occupancies_are_counted_as_are_enumerated(sizes, masked):
+    size = np.array(sizes, dtype=float)
+    if masked - 1 <= size.sum():
+        assert occupancy.count_rows(size, masked) == len(occupancy.enumerate_counts(size, masked)[0])
 
 
 def test_clusters_that_mirror_each_other_share_their_coordinates():

@@ -24,6 +24,11 @@ def test_a_file_says_what_made_it():
     assert made["method"] == "DOP853"
     assert set(made["versions"]) >= {"sympy", "numpy", "scipy", "numba"}
     assert len(made["equations"]) == 16
+    assert (made["t_end"], made["variable"], made["start"]) == (5.0, "arc-length", "Q = 0")
+    assert made["labels"] == WIDE.geometry.area_of.tolist()
+    real = dy.Setting(dy.Geometry.scaling(3, 2 / 3, 1 / 3))
+    made = dy.descend(dy.reduce(real, "local", "mean-field", merge=False), 0.1, 6, every=2).provenance
+    assert (made["area_copies"], made["every"], made["merge"]) == ([1, pytest.approx(90)], 2, False)
     assert dy.descend(dy.reduce(TWO, 0), 0.1, 2).provenance["exactness"] == "exact"
 
 
@@ -66,7 +71,7 @@ def test_only_common_times_and_coordinates_compare():
         dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 1.5]))
     with pytest.raises(ValueError, match="second="):
         dy.compare(steps, dy.descend(dy.reduce(WIDE, "global", "mean-field"), 1.0, 20))
-    assert dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 2.0]), 1.0).times == 1
+    assert dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.5, 2.0, 3.0 + 1e-9]), 1.0).times == 1
     with pytest.raises(ValueError, match="no time in common"):  # but t = 0
         dy.compare(steps, dy.integrate(system, t_end=9.0, t_eval=[0.0, 0.5]))
 
@@ -77,6 +82,8 @@ def test_a_curve_draws_itself():
     mpl.use("Agg")
     axes = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names=("fp.target", "fp.global"))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fp.target", "fp.global"]
+    one = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names="fp.other")
+    assert [text.get_text() for text in one.get_legend().get_texts()] == ["fp.other"]
 
 
 def test_a_flow_equals_itself_even_where_its_times_repeat():
