@@ -164,6 +164,8 @@ class Geometry:
     def class_of(self, query: int | str) -> int:
         """Class of a query: a patch index, or "global" / "local" for one cluster with a unique largest area.
 
+        "local" is any patch outside the global area, where these areas are of one size.
+
         Raises
         ------
         ValueError
@@ -176,9 +178,11 @@ class Geometry:
             (class_areas,) = self.class_areas.T
             assert largest is not None
             is_global = np.equal(class_areas, largest)
-            inside = is_global if query == "global" else ~is_global
-            accept(inside.any(), "query", query, "a patch index: no area but the global one")
-            return int(inside.argmax())
+            if query == "global":
+                return int(is_global.argmax())
+            sizes = np.unique(self.class_size[~is_global])
+            accept(len(sizes) == 1, "query", query, f"a patch index: local areas have {sizes.tolist()} patches")
+            return int((~is_global).argmax())
         accept(self.patch_class is not None, "query", query, '"local" or "global": patches are not numbered here')
         assert self.patch_class is not None
         patch = whole_number("query", query, 0, len(self.patch_class) - 1, also='"local", "global" or ')

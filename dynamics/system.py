@@ -36,7 +36,7 @@ def reduce(
     ----------
     setting : Setting
     query : int or "local" or "global"
-        A patch index; the words for one cluster with a unique largest area.
+        A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
     closure : "exact" or "mean-field"
         How the mean over masks and latents is taken: by enumeration of all (exact), or at the mean counts (large-P).
     merge : bool

@@ -50,7 +50,8 @@ class Training:
     def of(self, query: int | str) -> Trajectory:
         """Curves of one query, named as in the reduction: merged coordinates averaged, with their spread.
 
-        `query` is a patch; or "local" or "global", for the first such patch. A ValueError if there is none.
+        `query` is a patch; or "local" or "global", as in ``reduce``, for the first such patch. A ValueError if there
+        is none.
         """
         geometry = self.model.setting.geometry
         own, coordinates = geometry.class_of(query), Coordinates.of(self.model.setting, query)

@@ -60,6 +60,11 @@ CALLS = [
         r"cluster_weights=.*expected one number > 0 for each of 2 clusters",
     ),
     (lambda: TWO.information_gap, "clusters=2: expected one cluster"),
+    (
+        lambda: dy.reduce(UNEVEN, "local"),
+        r"query='local': expected a patch index: local areas have \[1.0, 2.0\] patches",
+    ),
+    (lambda: dy.reduce(dy.Setting(dy.Geometry.from_labels([0, 0])), "local"), "query='local': expected a patch index"),
     (lambda: UNEVEN.information_gap, "area_size=.*expected local areas of one size"),
     (lambda: dy.Setting(dy.Geometry.single_cluster(2, 2, 2)).information_gap, "area_size=.*a unique largest area"),
     (lambda: dy.Setting(dy.Geometry.scaling(3, 0.9, 0.3)).loss_floor, "geometry='scaling': expected patches"),
