@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,14 @@ from dynamics.geometry import Array, Indices
 from dynamics.laws import Law
 from dynamics.setting import Setting
 
+if TYPE_CHECKING:
+    import sympy as sp
+
 Closure = Literal["exact", "mean-field"]
 EXACTNESS: dict[Closure, str] = {"exact": "exact", "mean-field": "large-P"}
+
+# The fields of a rule that hold numbers, each with its symbol.
+LETTERS = {"multiplicity": "mult", "copies": "c", "size": "n", "weight": "w", "unmasked": "u", "latent": "z"}
 
 MOST_BYTES = 2**30  # of an exact rule and of what it takes to make one
 
@@ -51,14 +57,23 @@ class Rule(NamedTuple):
     unmasked: Array  # (count rows, columns)
     latent: Array  # (latent rows, most areas of a cluster)
 
+    def with_symbols(self) -> tuple[dict[sp.Indexed, float], Rule]:
+        """The same rule with symbols for its numbers, and the number of each; what stands for one area stays so."""
+        import sympy as sp
+
+        values, fields = {}, {}
+        for field, letter in LETTERS.items():
+            symbol, numbers = sp.IndexedBase(letter, nonnegative=True), getattr(self, field)
+            fields[field] = np.ones(numbers.shape, dtype=object)
+            for place, number in np.ndenumerate(numbers):
+                if field != "copies" or number != 1:
+                    fields[field][place] = symbol[place]
+                    values[symbol[place]] = float(number)
+        return values, self._replace(**fields)
+
     def with_numbers(self, number: Callable[[float], Any]) -> Rule:
         """The same rule with numbers of another kind: rational or of many digits."""
-        return self._replace(
-            **{
-                name: np.vectorize(number, otypes=[object])(getattr(self, name))
-                for name in ("multiplicity", "copies", "size", "weight", "unmasked", "latent")
-            }
-        )
+        return self._replace(**{name: np.vectorize(number, otypes=[object])(getattr(self, name)) for name in LETTERS})
 
 
 @dataclass(frozen=True)

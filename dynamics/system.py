@@ -196,8 +196,15 @@ class System:
         pp[first if isinstance(self.query, str) else self.query] = state[-1]
         return {"fp": [state[index] for index in self.coordinates.fp], "pp": pp}
 
-    def equations(self) -> dict[str, sp.Expr]:
-        """The rate of each coordinate as a SymPy expression of all of them, numbers put in: what is integrated.
+    def equations(self, numbers: bool = False) -> dict[str, sp.Expr]:
+        """The rate of each coordinate as a SymPy expression of all of them: what is integrated.
+
+        Parameters
+        ----------
+        numbers : bool
+            Put in the numbers of this system, as exact fractions. By default they stay symbols: patches n[s] and
+            unmasked ones u[i, s] of a class in an area, latents z[j, m], weight w[i] of a sample, c[m] equal areas that
+            one stands for, and multiplicity mult[i]; ``numbers()`` has their values, ``rule`` says where they belong.
 
         Raises
         ------
@@ -214,9 +221,14 @@ class System:
             f"at most {MOST_EQUATION_ROWS}: a sum over more is not for reading",
         )
         state = [sp.Symbol(name, real=True) for name in self.names]
-        rule = self.rule.with_numbers(lambda value: sp.nsimplify(value, rational=True))
+        given = self.rule.with_numbers(lambda value: sp.nsimplify(value, rational=True))
+        rule = given if numbers else self.rule.with_symbols()[1]
         rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
         return dict(zip(self.names, rate, strict=True))
+
+    def numbers(self) -> dict[sp.Indexed, float]:
+        """The value of every symbol in ``equations()`` that is no coordinate."""
+        return self.rule.with_symbols()[0]
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dynamics as dy
 from dynamics import occupancy, source
-from tests.settings import NARROW, SMALL, THREE, TWO, WIDE
+from tests.settings import NARROW, ONE, SMALL, THREE, TWO, WIDE
 from tests.strategies import settings_of_learning, systems
 
 CLOSURES = ("exact", "mean-field")
@@ -266,12 +266,26 @@ def test_expanded_correlations_are_those_of_the_patches():
     assert len(expanded["pp"]) == 6
 
 
-def test_the_equations_are_those_that_are_integrated():
-    system = dy.reduce(WIDE, "local", "mean-field")
-    y = np.random.default_rng(3).normal(size=7)
+@pytest.mark.parametrize(
+    ("setting", "query", "closure"),
+    [(WIDE, "local", "mean-field"), (dy.Setting(TWO.geometry), 3, "mean-field"), (ONE, "local", "exact")],
+)
+def test_the_equations_are_those_that_are_integrated(setting, query, closure):
+    system = dy.reduce(setting, query, closure)
+    y = np.random.default_rng(3).normal(size=len(system.names))
     values = {sp.Symbol(name, real=True): value for name, value in zip(system.names, y, strict=True)}
-    found = [float(rate.subs(values)) for rate in system.equations().values()]
-    assert np.abs(found - system.rate(y)).max() <= 1e-14
+    for equations in (system.equations(numbers=True), system.equations()):
+        given = values | system.numbers()
+        found = sp.lambdify(list(given), list(equations.values()), cse=True)(*given.values())
+        assert np.abs(found - system.rate(y)).max() <= 1e-14
+
+
+def test_equations_in_symbols_are_those_of_any_sizes():
+    other = dy.Setting(dy.Geometry.single_cluster(88, 3, 7), latent=1.3, mask_ratio=0.7)
+    first, second = (dy.reduce(setting, "local", "mean-field") for setting in (WIDE, other))
+    assert first.equations() == second.equations()
+    assert first.equations(numbers=True) != second.equations(numbers=True)
+    assert not any(rate.has(sp.Indexed) for rate in first.equations(numbers=True).values())
 
 
 def test_attention_with_every_latent_fixed_is_that_of_a_constant_law():
