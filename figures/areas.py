@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import dynamics as dy
-from dynamics.image import patch_colours
 from figures import maps, style
 from figures.table import Table, rows, select, stack
 
@@ -42,7 +41,7 @@ def data(quick: bool) -> Table:
     masked = np.zeros(area.size, dtype=bool)
     masked[np.random.default_rng(p.mask_seed).choice(area.size, int(setting.masked), replace=False)] = True
     query = np.flatnonzero(masked & (area == p.target_area))[0]
-    colours = patch_colours(None, p.grid)
+    colours = dy.patch_colours(None, p.grid)
     values = {"area": area, "masked": masked, "query": np.arange(area.size) == query}
     values |= {name: colours[..., channel] for channel, name in enumerate(CHANNELS)}
     parts = ({"quantity": name} | maps.patch_rows(value.reshape(p.grid)) for name, value in values.items())

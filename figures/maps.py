@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamics.image import patch_colours
+import dynamics as dy
 from figures import style
 from figures.table import Table, select
 
@@ -55,7 +55,7 @@ def show(axes: Axes, values: Grid, title: str, **options: Any) -> AxesImage:
 def photograph(axes: Axes, grid: tuple[int, ...], title: str) -> None:
     """The photograph itself, stretched over the patches."""
     height, width = grid
-    show(axes, patch_colours(None, PIXELS), title, extent=(-0.5, width - 0.5, height - 0.5, -0.5), aspect="equal")
+    show(axes, dy.patch_colours(None, PIXELS), title, extent=(-0.5, width - 0.5, height - 0.5, -0.5), aspect="equal")
 
 
 def hatch(axes: Axes, covered: Grid) -> None:
