@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from functools import cache
 
 import numpy as np
@@ -118,6 +119,16 @@ def test_drawing_twice_writes_the_same_bytes(tmp_path, known_tables):
         assert main(["crosscheck", "--quick", "--out", str(tmp_path / folder)]) == 0
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    def refuse(**_):
+        raise PermissionError  # a mode would not do: root, as whom tests may run, may write anywhere
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("importlib.import_module", None)
+    assert main(["--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"--out={str(tmp_path)!r}: expected a folder to write to")
 
 
 @pytest.mark.parametrize(("failure", "status"), [(KeyboardInterrupt("stopped"), 130), (RuntimeError("no room"), 2)])
