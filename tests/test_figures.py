@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +135,15 @@ def test_a_figure_is_a_picture_a_page_and_a_table_that_say_what_made_them(name, 
     names, *rows = csv.reader(lines[len(header) :])
     assert names == list(table(name))
     assert len(rows) == len(table(name)[names[0]])
+
+
+def test_the_picture_in_the_readme_is_the_figure_as_it_is_drawn_now():
+    shown = figures.module("phases")
+    with Image.open(Path(__file__).parent.parent / ".github" / "phases.png") as picture:
+        made_by = json.loads(picture.text["Description"])
+        assert picture.size == tuple(int(300 * inches) for inches in shown.SIZE)
+    assert made_by["quick"] is False
+    assert made_by["parameters"] == json.loads(json.dumps(shown.parameters(quick=False)._asdict()))
 
 
 def test_drawing_twice_writes_the_same_bytes(tmp_path, known_tables):
