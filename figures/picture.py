@@ -129,7 +129,8 @@ def _draw_deviation(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured:
     for m in range(int(area.max()) + 1):
         off = measured[area == m] / predicted[area == m] - 1
         look: dict[str, Any] = {"color": style.AREAS[m % len(style.AREAS)]}
-        look |= {"marker": style.MARKERS[m % len(style.MARKERS)], "markersize": 3.5}
+        look |= {"marker": style.MARKERS[m % len(style.MARKERS)], "markersize": 4}
+        look |= {"markeredgecolor": style.INK, "markeredgewidth": 0.4}  # yellow alone is faint on white
         axes.errorbar(predicted[area == m][0], np.nanmean(off), np.nanstd(off), **look)
     names = (rf"T_\text{{{source}}}" for source in (MEASURED, PREDICTED))
     axes.set(title="each area, in its colour", xlabel=f"$T$, {PREDICTED}", ylabel=f"${'/'.join(names)} - 1$")
