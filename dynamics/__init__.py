@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dynamics.flow import descend as descend
     from dynamics.flow import integrate as integrate
     from dynamics.geometry import Geometry as Geometry
+    from dynamics.image import patch_colours as patch_colours
     from dynamics.laws import Law as Law
     from dynamics.setting import Setting as Setting
     from dynamics.system import System as System
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Geometry": "geometry",
+    "patch_colours": "image",
     "Law": "laws",
     "Setting": "setting",
     "System": "system",

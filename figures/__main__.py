@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,8 +68,9 @@ def _known(names: Sequence[str]) -> list[str]:
 def _draw(names: Sequence[str], quick: bool, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
-        raise ValueError(f"--out={str(out)!r}: expected a folder, or where one can be made") from error
+        raise ValueError(f"--out={str(out)!r}: expected a folder to write to, or where one can be made") from error
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import dynamics as dy
-from dynamics.image import patch_colours
 from figures import maps, style
 from figures.table import Table, rows, select, stack
 
@@ -36,13 +35,13 @@ def parameters(quick: bool) -> Parameters:
 def data(quick: bool) -> Table:
     """Colour and area of every patch, whether it is masked in one sample, and the first masked patch of one area."""
     p = parameters(quick)
-    setting = dy.Setting(dy.Geometry.from_image(None, p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
+    setting = dy.Setting(dy.Geometry.from_image(maps.pixels(), p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
     assert setting.geometry.area_of is not None
     area = setting.geometry.area_of[0]
     masked = np.zeros(area.size, dtype=bool)
     masked[np.random.default_rng(p.mask_seed).choice(area.size, int(setting.masked), replace=False)] = True
     query = np.flatnonzero(masked & (area == p.target_area))[0]
-    colours = patch_colours(None, p.grid)
+    colours = dy.patch_colours(maps.pixels(), p.grid)
     values = {"area": area, "masked": masked, "query": np.arange(area.size) == query}
     values |= {name: colours[..., channel] for channel, name in enumerate(CHANNELS)}
     parts = ({"quantity": name} | maps.patch_rows(value.reshape(p.grid)) for name, value in values.items())
@@ -57,14 +56,11 @@ def draw(figure: Figure, table: Table) -> None:
     target = area == area[row, column]
     picture, areas, sample, wanted = figure.subplots(1, 4)
     height, width = area.shape
-    maps.photograph(picture, area.shape, f"photograph, {height} × {width} patches")
-    for edge in np.arange(max(height, width) - 1) + 0.5:
-        picture.axhline(edge, color="white", linewidth=0.3)
-        picture.axvline(edge, color="white", linewidth=0.3)
+    maps.photograph(picture, f"photograph, {height} × {width} patches", cut=(height, width))
     maps.show(areas, maps.area_colours(area), f"its {int(area.max()) + 1} areas")
-    maps.show(sample, colours, "a masked sample")
+    maps.show(sample, colours, "a sample (masked: hatched)")
     maps.hatch(sample, masked)
-    maps.show(wanted, np.where(target[..., None], colours, 0.25 * colours + 0.75), "query and target area")
+    maps.show(wanted, np.where(target[..., None], colours, 0.25 * colours + 0.75), "query (star), target area")
     maps.hatch(wanted, masked & target)
     maps.outline(wanted, target, style.VERMILLION)
     for axes in (sample, wanted):
@@ -78,6 +74,5 @@ def _size_legend(figure: Figure, area: maps.Grid) -> None:
 
     sizes = np.bincount(area.astype(int).ravel()).tolist()
     squares = [Patch(color=style.AREAS[m % len(style.AREAS)], label=str(size)) for m, size in enumerate(sizes)]
-    squares.append(Patch(**style.MASKED, label="masked"))
     title = "patches $C_m$ of each area"
     figure.legend(handles=squares, loc="outside lower center", ncols=len(squares), title=title, handlelength=1.0)

@@ -67,20 +67,25 @@ def data(quick: bool) -> Table:
 
 
 def draw(figure: Figure, table: Table) -> None:
-    axes = figure.subplots()
+    """Differences as points; as lines, the rounding of the largest coordinate, and the tolerance."""
+    axes, bits = figure.subplots(), np.finfo(float).nmant
     table = {name: column[table["step"] > 0] for name, column in table.items()}
     looks: tuple[dict[str, Any], ...] = (
-        {"color": style.VERMILLION, "marker": "o", "markerfacecolor": "none"},
-        {"color": style.BLUE, "marker": "x"},
+        {"color": style.VERMILLION, "marker": "o", "linestyle": "-", "markerfacecolor": "none"},
+        {"color": style.BLUE, "marker": "x", "linestyle": "--"},
     )
     for clusters, look in zip(distinct(table["clusters"]), looks, strict=True):
         part = select(table, clusters=clusters)
-        axes.plot(part["step"], part["largest"], color=look["color"], label=f"largest coordinate, $K = {clusters}$")
-        axes.plot(part["step"], part["difference"], **look, linestyle="none", label=f"difference, $K = {clusters}$")
+        axes.plot(part["step"], part["difference"], **look | {"linestyle": "none"})
+        axes.plot(part["step"], 2.0**-bits * part["largest"], **look | {"marker": ""})
+        axes.plot([], [], **look, label=f"$K = {clusters}$, values up to {part['largest'].max():.1f}")
+    axes.plot([], [], color=style.GREY, marker="o", linestyle="none", label="reduction against transformer")
+    axes.plot([], [], color=style.GREY, label=rf"rounding, $2^{{-{bits}}}\times$ largest value")
     axes.axhline(TOLERANCE, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     exponent = round(math.log10(TOLERANCE))
     axes.annotate(f"tolerance $10^{{{exponent}}}$", (1, TOLERANCE), xytext=(-2, 3), ha="right", **place)
     axes.set(yscale="log", xlim=(0, 1.02 * table["step"].max()))
-    axes.set(xlabel="step of gradient descent", ylabel=r"absolute value, any $\Phi$ or $\Upsilon$")
-    axes.legend(loc="center")
+    axes.set_ylim(top=4 * TOLERANCE)
+    axes.set(xlabel="step of gradient descent", ylabel=r"largest difference of any $\Phi$ or $\Upsilon$")
+    axes.legend(loc="center right", bbox_to_anchor=(1, 0.7), handlelength=2.6)

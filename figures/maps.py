@@ -1,21 +1,19 @@
-"""Drawing on the patch grid."""
+"""Drawing on the patch grid, in the proportions of the photograph."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamics.image import patch_colours
 from figures import style
 from figures.table import Table, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
-
-PIXELS = (360, 360)  # as many as print shows
 
 Grid = npt.NDArray[Any]
 
@@ -44,18 +42,33 @@ def area_colours(area: Grid) -> Grid:
 
 
 def show(axes: Axes, values: Grid, title: str, **options: Any) -> AxesImage:
-    """An (H, W) map or an (H, W, 3) picture, without ticks."""
-    shown = axes.imshow(values, **options)
+    """An (H, W[, 3]) map of the photograph, without ticks; a patch is as tall, against its width, as it is there."""
+    height, width, _ = pixels().shape
+    rows, columns = values.shape[:2]
+    shown = axes.imshow(values, aspect=(height / rows) / (width / columns), **options)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(title)
     return shown
 
 
-def photograph(axes: Axes, grid: tuple[int, ...], title: str) -> None:
-    """The photograph itself, stretched over the patches."""
-    height, width = grid
-    show(axes, patch_colours(None, PIXELS), title, extent=(-0.5, width - 0.5, height - 0.5, -0.5), aspect="equal")
+@cache
+def pixels() -> Grid:
+    """The photograph that Matplotlib ships, (height, width, 3)."""
+    from matplotlib import cbook
+    from matplotlib.image import imread
+
+    return imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+
+
+def photograph(axes: Axes, title: str, cut: tuple[int, int] | None = None) -> None:
+    """The photograph itself; with lines where it is cut into rows and columns of patches."""
+    height, width, _ = pixels().shape
+    show(axes, pixels(), title, extent=(0, width, height, 0), interpolation="antialiased")
+    if cut:
+        lines: dict[str, Any] = {"color": "white", "linewidth": 0.3}
+        axes.hlines(np.linspace(0, height, cut[0] + 1)[1:-1], 0, width, **lines)
+        axes.vlines(np.linspace(0, width, cut[1] + 1)[1:-1], 0, height, **lines)
 
 
 def hatch(axes: Axes, covered: Grid) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE = (style.PAGE, 4.4)
+SIZE = (style.PAGE, 5.4)
 REDUCTION, TRANSFORMER = "exact reduction", "transformer"
 HALF_TIME, PHASE_END = "half-time", "end of phase I"
 
@@ -90,24 +90,30 @@ def _end_of_first_phase(system: dy.System, flow: dy.Trajectory) -> float:
 
 
 def draw(figure: Figure, table: Table) -> None:
+    """Rows: Φ, Υ, and Υ again without that of the target area, whose scale hides the others."""
     gaps = distinct(table["gap"])
-    axes = figure.subplots(2, len(gaps), sharex="col", sharey="row", squeeze=False)
+    axes = figure.subplots(3, len(gaps), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 2, 2))
+    names = [name for name in distinct(table["coordinate"]) if name]
+    pp = [name for name in names if name.startswith("pp.")]
+    shown = [[name for name in names if name not in pp], pp, [name for name in pp if name != "pp.target"]]
     for column, gap in zip(axes.T, gaps, strict=True):
         panel = select(table, gap=gap)
         column[0].set_title(rf"$\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches")
-        column[1].set_xlabel(r"time $t = \eta\,\times$ iteration")
+        column[-1].set_xlabel(r"time $t = \eta\,\times$ iteration")
         _mark_moments(column, panel)
-        for axis, kind in zip(column, ("fp.", "pp."), strict=True):
+        for axis, coordinates in zip(column, shown, strict=True):
             axis.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
-            for name in (name for name in distinct(panel["coordinate"]) if name.startswith(kind)):
+            for name in coordinates:
                 _curve(axis, select(panel, coordinate=name), name)
-    for axis, symbol in zip(axes, (r"$\Phi_{p\to v}$", r"$\Upsilon_{p\to q}$"), strict=True):
-        axis[0].set_ylabel(symbol)
+    labels = (r"$\Phi_{p\to v}$", r"$\Upsilon_{p\to q}$", r"$\Upsilon_{p\to q}$, enlarged")
+    for axis, label in zip(axes, labels, strict=True):
+        axis[0].set_ylabel(label)
         axis[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.6)
+    figure.align_ylabels()
     line = axes[0, 0].plot([], [], color=style.GREY)[0]
     bar = axes[0, 0].errorbar([], [], [], color=style.GREY, marker="o", linestyle="none")
-    names = ["exact reduction, integrated", "transformers trained on sampled masks: mean ± standard deviation"]
-    figure.legend([line, bar], names, loc="outside lower center", ncols=2)
+    kinds = ["exact reduction, integrated", "transformers trained on sampled masks: mean ± standard deviation"]
+    figure.legend([line, bar], kinds, loc="outside lower center", ncols=2)
 
 
 def _mark_moments(column: Any, panel: Table) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-SIZE = (style.PAGE, 4.0)
-PREDICTED, MEASURED = "predicted", "transformer"
+SIZE = (style.PAGE, 4.6)
+PREDICTED, MEASURED = "mean-field", "transformer"
 NO_QUERY = -1  # where a row is about no one query
 
 Array = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ def parameters(quick: bool) -> Parameters:
 def data(quick: bool) -> Table:
     """Area, predicted and measured half-time of every patch; attention of some queries, each at its predicted T."""
     p = parameters(quick)
-    setting = dy.Setting(dy.Geometry.from_image(None, p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
+    setting = dy.Setting(dy.Geometry.from_image(maps.pixels(), p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
     assert setting.geometry.area_of is not None
     area = setting.geometry.area_of[0]
     members = [np.flatnonzero(area == m) for m in range(int(area.max()) + 1)]
@@ -89,52 +89,54 @@ def _crossing(t: Array, values: Array, level: float) -> float:
 
 
 def _attention(fp: Array, pp: Array, query: int, setting: dy.Setting) -> Array:
-    """Attention of a masked query on every other patch while that is shown, at the mean counts; 1 where uniform."""
+    """P·attention of a masked query on itself, and on each other patch while that is shown, at the mean counts."""
     latent, patches, others = float(setting.latent), len(pp), np.arange(len(pp)) != query
-    unmasked = (patches - setting.masked) / (patches - 1)
-    seen, hidden = np.exp(latent * fp + pp), np.exp(pp)
-    total = (unmasked * seen + (1 - unmasked) * hidden)[others].sum() + hidden[query]
-    return np.where(others, patches * seen / total, np.nan)
+    unmasked = np.where(others, (patches - setting.masked) / (patches - 1), 0)
+    shown, hidden = np.exp(np.where(others, latent * fp, 0) + pp), np.exp(pp)
+    total = (unmasked * shown + (1 - unmasked) * hidden).sum()
+    return patches * shown / total
 
 
 def draw(figure: Figure, table: Table) -> None:
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1.2, 1))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.12, 1))
     area = maps.grid_of(table, quantity="area")
     _draw_times(parts[0], table, area)
     _draw_attention(parts[1], table, area)
+    sources = f"{PREDICTED}: predicted by the reduction (large-$P$); {MEASURED}: trained on sampled masks"
+    parts[1].supxlabel(f"{sources}; bars: standard deviation in an area", fontsize=7)
 
 
 def _draw_times(figure: SubFigure, table: Table, area: maps.Grid) -> None:
-    """The photograph, its areas, and half-times: as maps, and against each other."""
-    photo, areas, *times, scatter = figure.subplots(1, 5)
-    maps.photograph(photo, area.shape, "photograph")
+    """The photograph, its areas, and half-times: as maps, and how far the trained ones are from those predicted."""
+    photo, areas, *times, deviation = figure.subplots(1, 5, width_ratios=(1, 1, 1, 1, 1.2))
+    maps.photograph(photo, "photograph")
     maps.show(areas, maps.area_colours(area), f"its {int(area.max()) + 1} areas")
     found = {source: maps.grid_of(table, quantity="half-time", source=source) for source in (PREDICTED, MEASURED)}
     lowest, highest = (float(limit(list(found.values()))) for limit in (np.nanmin, np.nanmax))
     for axes, (source, values) in zip(times, found.items(), strict=True):
         shown = maps.show(axes, values, f"$T$, {source}", vmin=lowest, vmax=highest, cmap="viridis")
     figure.colorbar(shown, ax=times, location="bottom", aspect=30, label="half-time $T$ of the patch as query")
-    for axes in (photo, areas, *times, scatter):
+    for axes in (photo, areas, *times):
         axes.set_anchor("N")
-    _draw_scatter(scatter, area, found[PREDICTED], found[MEASURED])
+    _draw_deviation(deviation, area, found[PREDICTED], found[MEASURED])
 
 
-def _draw_scatter(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured: maps.Grid) -> None:
-    """Half-times of every area: mean and standard deviation over its patches against the prediction."""
-    from matplotlib.ticker import MultipleLocator
+def _draw_deviation(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured: maps.Grid) -> None:
+    """Relative deviation of the half-times: mean and standard deviation over the patches of each area."""
+    from matplotlib.ticker import PercentFormatter
 
-    ends = [0.6 * np.nanmin(predicted), 1.15 * np.nanmax(measured)]
-    axes.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=0)
+    axes.axhline(0, color=style.GREY, linewidth=0.8, zorder=0)
     for m in range(int(area.max()) + 1):
-        times = measured[area == m]
-        look: dict[str, Any] = {
-            "color": style.AREAS[m % len(style.AREAS)],
-            "marker": style.MARKERS[m % len(style.MARKERS)],
-        }
-        axes.errorbar(predicted[area == m][0], np.nanmean(times), np.nanstd(times), **look, markersize=3.5)
-    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"$T$, {PREDICTED}", ylabel=f"$T$, {MEASURED}")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MultipleLocator(20))
+        off = measured[area == m] / predicted[area == m] - 1
+        look: dict[str, Any] = {"color": style.AREAS[m % len(style.AREAS)]}
+        look |= {"marker": style.MARKERS[m % len(style.MARKERS)], "markersize": 4}
+        look |= {"markeredgecolor": style.INK, "markeredgewidth": 0.4}  # yellow alone is faint on white
+        axes.errorbar(predicted[area == m][0], np.nanmean(off), np.nanstd(off), **look)
+    names = (rf"T_\text{{{source}}}" for source in (MEASURED, PREDICTED))
+    axes.set(title="each area, in its colour", xlabel=f"$T$, {PREDICTED}", ylabel=f"${'/'.join(names)} - 1$")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    axes.locator_params(axis="x", nbins=5)
+    axes.margins(x=0.1)
 
 
 def _draw_attention(figure: SubFigure, table: Table, area: maps.Grid) -> None:

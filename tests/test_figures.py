@@ -5,14 +5,17 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import dynamics as dy
 import figures
-from figures import golden
+from figures import golden, picture
 from figures.__main__ import main
 from figures.table import distinct, select
 
@@ -70,7 +73,7 @@ def test_descent_of_reduction_and_transformer_differ_by_rounding():
 def test_areas_of_the_photograph_lock_on_when_predicted():
     times = select(table("picture"), quantity="half-time")
     area = select(table("picture"), quantity="area")["value"].astype(int)
-    predicted, measured = (select(times, source=source)["value"] for source in ("predicted", "transformer"))
+    predicted, measured = (select(times, source=source)["value"] for source in ("mean-field", "transformer"))
     assert np.isfinite(measured).all()
     assert np.abs(measured / predicted - 1).max() < 0.06
     mean = [[values[area == m].mean() for m in range(area.max() + 1)] for values in (predicted, measured)]
@@ -82,14 +85,35 @@ def test_trained_queries_look_where_predicted():
     area = select(table("picture"), quantity="area")["value"]
     for query in distinct(attention["query"]):
         predicted, trained = (
-            select(attention, query=query, source=source)["value"] for source in ("predicted", "transformer")
+            select(attention, query=query, source=source)["value"] for source in ("mean-field", "transformer")
         )
-        assert np.isnan(predicted).sum() == 1
-        assert np.nanmax(np.abs(np.log(trained / predicted))) < 0.15
+        assert np.abs(np.log(trained / predicted)).max() < 0.15
         patches = len(predicted)
-        target = area == area[query]
+        target = (area == area[query]) & (np.arange(patches) != query)
         unmasked = (patches - round(patches / 2)) / (patches - 1)
-        assert abs(unmasked * np.nansum(predicted[target]) / patches - 0.5) < 0.01  # at its half-time
+        assert abs(unmasked * predicted[target].sum() / patches - 0.5) < 0.01  # at its half-time
+
+
+def test_attention_patch_by_patch_sums_to_that_of_the_system_on_every_group():
+    labels, query = [0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3], 5
+    setting = dy.Setting(dy.Geometry.from_labels([labels]), latent=1.3, mask_ratio=0.4)
+    system = dy.reduce(setting, query, "mean-field")
+    y = np.random.default_rng(0).normal(size=len(system.names))
+    state, area = system.expand(y), np.array(labels)
+    each = picture._attention(state["fp"][0][area], state["pp"], query, setting) / area.size
+    others, unmasked = np.arange(area.size) != query, (area.size - setting.masked) / (area.size - 1)
+    sums = {m: unmasked * each[others & (area == m)].sum() for m in range(4)}
+    found = {"target": sums[1], "global": sums[0], "other": sums[2] + sums[3], "self": each[query]}
+    groups = system.attention(y)
+    masked = groups.pop("masked")
+    assert found == pytest.approx(groups, rel=0, abs=1e-12)
+    assert sum(found.values()) + masked == pytest.approx(1, abs=1e-12)
+
+
+def test_attention_patch_by_patch_is_refused_for_a_latent_of_several_values():
+    setting = dy.Setting(dy.Geometry.from_labels([[0, 0, 1, 1]]), latent=([0.5, 1.5], [0.5, 0.5]), mask_ratio=0.5)
+    with pytest.raises(TypeError):
+        picture._attention(np.zeros(4), np.zeros(4), 0, setting)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
@@ -113,11 +137,30 @@ def test_a_figure_is_a_picture_a_page_and_a_table_that_say_what_made_them(name, 
     assert len(rows) == len(table(name)[names[0]])
 
 
+def test_the_picture_in_the_readme_is_the_figure_as_it_is_drawn_now():
+    shown = figures.module("phases")
+    with Image.open(Path(__file__).parent.parent / ".github" / "phases.png") as picture:
+        made_by = json.loads(picture.text["Description"])
+        assert picture.size == tuple(int(300 * inches) for inches in shown.SIZE)
+    assert made_by["quick"] is False
+    assert made_by["parameters"] == json.loads(json.dumps(shown.parameters(quick=False)._asdict()))
+
+
 def test_drawing_twice_writes_the_same_bytes(tmp_path, known_tables):
     for folder in ("first", "second"):
         assert main(["crosscheck", "--quick", "--out", str(tmp_path / folder)]) == 0
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    def refuse(**_):
+        raise PermissionError  # a mode would not do: root, as whom tests may run, may write anywhere
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("importlib.import_module", None)
+    assert main(["--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"--out={str(tmp_path)!r}: expected a folder to write to")
 
 
 @pytest.mark.parametrize(("failure", "status"), [(KeyboardInterrupt("stopped"), 130), (RuntimeError("no room"), 2)])

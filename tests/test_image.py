@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
-from dynamics.image import label_patches, patch_colours
+from dynamics.image import label_patches
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 180, 40), (20, 40, 220)
 
@@ -46,23 +46,23 @@ def test_bytes_floats_alpha_lists_and_files_are_the_same_picture(tmp_path):
     imsave(tmp_path / "blocks.png", picture)
     same = [picture / 255, alpha, picture.tolist(), tmp_path / "blocks.png", str(tmp_path / "blocks.png")]
     for other in same:
-        assert np.abs(patch_colours(other, (8, 8)) - patch_colours(picture, (8, 8))).max() < 1e-6
+        assert np.abs(dy.patch_colours(other, (8, 8)) - dy.patch_colours(picture, (8, 8))).max() < 1e-6
 
 
 def test_a_grey_picture_has_three_equal_channels():
     grey = np.linspace(0, 1, 64).reshape(8, 8)
-    assert np.allclose(patch_colours(grey, (8, 8)), grey[..., None], atol=1e-15)
+    assert np.allclose(dy.patch_colours(grey, (8, 8)), grey[..., None], atol=1e-15)
 
 
 def test_a_pixel_counts_by_the_part_that_lies_in_the_patch_where_the_grid_does_not_divide_the_picture():
     picture = np.random.default_rng(0).random((23, 17, 3))
-    assert np.allclose(patch_colours(picture, (7, 5)).mean(axis=(0, 1)), picture.mean(axis=(0, 1)), atol=1e-14)
-    thirds = patch_colours(np.array([[0.0, 0.6, 0.9]]), (1, 2))[0, :, 0]
+    assert np.allclose(dy.patch_colours(picture, (7, 5)).mean(axis=(0, 1)), picture.mean(axis=(0, 1)), atol=1e-14)
+    thirds = dy.patch_colours(np.array([[0.0, 0.6, 0.9]]), (1, 2))[0, :, 0]
     assert np.allclose(thirds, [(0.0 + 0.6 / 2) / 1.5, (0.6 / 2 + 0.9) / 1.5], atol=1e-15)
 
 
 def test_a_white_picture_has_white_patches():
-    white = patch_colours(np.full((23, 17, 3), 255, dtype=np.uint8), (7, 5))
+    white = dy.patch_colours(np.full((23, 17, 3), 255, dtype=np.uint8), (7, 5))
     assert white.max() <= 1
     assert np.allclose(white, 1, atol=1e-14)
 
