@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _HOME = {"Result": "statements", "result": "statements", "results": "statements", "DerivationError": "proof"}
 _MODULES = ("gradients", "learning", "model", "rates", "symbols")
+# What the running rates are made from: ``rates`` and all that it imports.
+_RUNNING = ("gradients", "learning", "model", "proof", "rates", "statements", "symbols")
 __all__ = [
     "DerivationError",
     "Result",
@@ -50,8 +52,11 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def source_hash() -> str:
-    """Hash of the text of the derivations: names what is generated from them, without deriving anything."""
+    """Hash of the text that the running rates come from: names what is generated from them, without deriving it.
+
+    How a result is shown, and the results that nothing runs, are not in it.
+    """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for module in _RUNNING:
+        digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]

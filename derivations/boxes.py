@@ -41,13 +41,13 @@ def beside(parts: list[Box]) -> Box:
     """Factors beside each other, words among them set off."""
     spaced = parts[:1]
     for before, part in itertools.pairwise(parts):
-        spaced += [Box("space"), part] if _is_word(before) or _is_word(part) else [part]
+        spaced += [Box("space"), part] if _is_word(before) or _is_word(part, called=True) else [part]
     return row(*spaced)
 
 
-def _is_word(box: Box) -> bool:
-    """Whether this is a name of several letters, its indices aside."""
-    while box.kind in ("index", "power", "both"):
+def _is_word(box: Box, called: bool = False) -> bool:
+    """Whether this is a name of several letters, its indices and, if `called`, its arguments aside."""
+    while box.kind in ("index", "power", "both", *(("row",) if called else ())):
         box = box.parts[0]
     return box.kind == "name" and len(box.text) > 1 and box.text not in _SIGNS
 
@@ -171,6 +171,11 @@ def sign_name(sign: str) -> str | None:
     return _NAMES.get(sign)
 
 
+def sign_of(name: str) -> str:
+    """The one sign that a name stands for, or the name."""
+    return _SIGNS.get(name, name)
+
+
 _LATEX = {
     "fraction": r"\frac{{{0}}}{{{1}}}",
     "binomial": r"\binom{{{0}}}{{{1}}}",
@@ -204,7 +209,8 @@ def latex(box: Box) -> str:
         case "brackets":
             left, right = (_OPERATORS.get(sign, sign) for sign in box.text)
             return rf"\left{left} {inside[0]} \right{right}" if _tall(box.parts[0]) else f"{left}{inside[0]}{right}"
-    return " ".join(inside).replace(" ,", ",")
+    joined = " ".join(inside).replace(" ,", ",")
+    return joined.replace(r"\, \log", r"\log").replace(r"\, \exp", r"\exp")  # LaTeX sets its own functions off
 
 
 def _latex_name(name: str) -> str:
@@ -243,7 +249,7 @@ def mathml(box: Box) -> str:
         return _MATHML[box.kind].format(*inside, text=escape(box.text))
     match box.kind:
         case "name":
-            return f"<mi>{escape(_SIGNS.get(box.text, box.text))}</mi>"
+            return f"<mi>{escape(sign_of(box.text))}</mi>"
         case "big":
             return _mathml_big(box.text, inside)
         case "cases":

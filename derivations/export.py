@@ -6,7 +6,6 @@ process: EQUATIONS.md, which is kept beside this file, is the Markdown form.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +14,14 @@ from typing import TypeAlias
 
 import sympy as sp
 
-from derivations import boxes, pages, symbols
+from derivations import pages, symbols
 from derivations._shell import write_beside
-from derivations.abbreviate import abbreviate
 from derivations.boxes import Box
 from derivations.layout import lay_out
 from derivations.pages import Block, Code, Contents, Formula, Heading, Link, Paragraph, Symbols
 from derivations.proof import Checked
-from derivations.statements import Report, Result, Step, _load, _makers, results
+from derivations.shown import Shown
+from derivations.statements import Report, Result, Step, names, results
 
 SECTIONS = {
     "model": "The model",
@@ -31,6 +30,7 @@ SECTIONS = {
     "masks": "Masks",
     "flow": "Flow",
     "closures": "Closures",
+    "second_order": "The second-order closure",
     "integral": "The integral form",
     "asymptotics": "Large P",
     "phases": "The phases",
@@ -79,8 +79,9 @@ def write(path: Path, progress: Checks = iter) -> None:
 def document(progress: Checks = iter, verify: bool = True) -> list[Block]:
     """The blocks of the document; it says how each step was verified, unless `verify` is false and none was."""
     sections: dict[str, list[tuple[Result, tuple[Report, ...]]]] = {}
+    module = names()
     for found in progress(results()):
-        sections.setdefault(_section(found), []).append((found, found.check() if verify else ()))
+        sections.setdefault(SECTIONS[module[found.name]], []).append((found, found.check() if verify else ()))
     listed = [
         (Link(title, _anchor(title)), tuple(Link(found.title, found.name) for found, _ in entries))
         for title, entries in sections.items()
@@ -117,24 +118,11 @@ def _said(checked: Checked) -> str:
     return f"{checked.how} at {checked.points} points" if checked.points else checked.how
 
 
-def names() -> tuple[str, ...]:
-    """The names of all results in their order, none of them made yet."""
-    _load()
-    return tuple(_makers)
-
-
-def _section(found: Result) -> str:
-    """The title of the part of the theory that a result belongs to: the module that states it."""
-    module = _makers[found.name].__module__.rpartition(".")[2]
-    lead = (importlib.import_module(f"derivations.{module}").__doc__ or module).splitlines()[0]
-    return SECTIONS.get(module, lead.rstrip("."))
-
-
 def _anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
+def entry(found: Result, reports: tuple[Report, ...] = (), steps: bool = True) -> Iterator[Block]:
     """One result: what it says, on what it rests, how it comes about, and by `reports` how that was verified."""
     shown = Shown(found)
     uses: list[str | Link] = []
@@ -142,13 +130,19 @@ def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
         uses += [", " if uses else "; uses ", Link(used, used)]
     yield Heading(3, found.title, found.name)
     yield Paragraph((Code(found.name), f", {found.exactness}; {found.reference}", *uses, "."))
-    yield Formula(tuple(shown.statement()))
-    yield from _with(shown.names(0, 2))
+    yield from stated(shown)
     if found.assumptions:
         yield Paragraph((f"Assumed: {'; '.join(found.assumptions)}.",))
-    yield from _steps(found, shown, reports)
+    if steps:
+        yield from _steps(found, shown, reports)
     if reports and reports[-1].checked.how != "symbolic":
         yield Paragraph((f"That this is the statement: {_said(reports[-1].checked)}.",))
+
+
+def stated(shown: Shown) -> Iterator[Block]:
+    """What a result states."""
+    yield Formula(tuple(shown.statement()))
+    yield from _with(shown.names(0, 2))
 
 
 def _steps(found: Result, shown: Shown, reports: tuple[Report, ...]) -> Iterator[Block]:
@@ -179,42 +173,3 @@ def _with(names: list[list[Box]]) -> Iterator[Block]:
 def _takes_limit(step: Step) -> bool:
     """Whether `after` is the limit of `before`, which does not say so itself."""
     return step.proof.__qualname__.startswith("limit.") and not step.before.has(sp.Limit)
-
-
-class Shown:
-    """The formulas of a result as they are shown: cut into lines, and with names for parts where they are long."""
-
-    def __init__(self, found: Result) -> None:
-        sides: list[sp.Basic] = [found.statement.lhs, found.statement.rhs]
-        for step in found.steps:
-            sides += [step.before, step.after]
-        self._sign = _RELATIONS[found.statement.rel_op]
-        self._sides, self.where = abbreviate(*sides)
-
-    def statement(self) -> list[Box]:
-        """The statement."""
-        return boxes.lines(lay_out(self._sides[0]), self._sign, lay_out(self._sides[1]))
-
-    def names(self, first: int, end: int) -> list[list[Box]]:
-        """What the names stand for that these sides are the first to use; the statement and each step have two."""
-        new = self._used(self._sides[first:end]) - self._used(self._sides[:first])
-        return [boxes.lines(lay_out(name), "=", lay_out(part)) for name, part in self.where if name in new]
-
-    def _used(self, sides: tuple[sp.Basic, ...]) -> set[sp.Symbol]:
-        """The names in some sides, and in what these stand for."""
-        seen = set().union(*(side.free_symbols for side in sides))
-        for name, part in reversed(self.where):
-            seen |= part.free_symbols if name in seen else set()
-        return {name for name, _ in self.where if name in seen}
-
-    def before(self, number: int) -> list[Box]:
-        """What stands before a step."""
-        return boxes.lines(lay_out(self._sides[2 + 2 * number]))
-
-    def after(self, number: int, sign: str = "=") -> list[Box]:
-        """What stands after a step, behind a sign unless it is an equation of its own."""
-        side = self._sides[3 + 2 * number]
-        return boxes.lines(lay_out(side)) if isinstance(side, sp.Rel) else boxes.lines(sign, lay_out(side))
-
-
-_RELATIONS = {"==": "=", ">=": "≥", "<=": "≤", ">": ">", "<": "<", "!=": "≠"}
