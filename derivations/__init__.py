@@ -2,8 +2,11 @@
 
 Reading order: ``symbols`` (every symbol once); ``proof`` and ``statements`` (what a result is, and what proves it);
 ``model`` (score to loss), ``gradients`` and ``learning`` (the rates, derived and stated), ``symmetry``, ``flow``,
-``closures``, ``asymptotics``; ``rates`` (the expressions that run, by name). Modules load when first used, so that
-``dynamics`` needs no SymPy where nothing is derived.
+``closures``, ``asymptotics``; ``rates`` (the expressions that run, by name); ``errata`` (where the paper has another
+form). Modules load when first used, so that ``dynamics`` needs no SymPy where nothing is derived.
+
+"Paper" is arXiv 2403.02233. "Theory §n" in a reference is a section of the notes from which this project was written,
+which are not part of it: §1 notation, §2 model, §3 exact reduction, §4 closures, §5 what the dynamics do.
 
     for r in results(): r.check()                 in the order in which they build on each other
     result("fp-rate-target").statement            a SymPy equation

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 import sympy as sp
 
-from derivations import pages, symbols
+from derivations import boxes, pages, symbols
 from derivations._shell import write_beside
 from derivations.boxes import Box
+from derivations.errata import errata
 from derivations.layout import lay_out
 from derivations.pages import Block, Code, Contents, Formula, Heading, Link, Paragraph, Symbols
 from derivations.proof import Checked
@@ -46,8 +47,18 @@ INTRODUCTION = (
     "decides, else at random points with 50 digits, the numbers of areas, patches and clusters being drawn too. "
     "Behind each step stands how it was checked. Written by “python -m derivations export”; do not edit."
 )
-
-ERRATA = "So far no derived form differs from the form in which the paper is quoted."
+REFERENCES = (
+    "“Paper” is Huang, Wen, Chi and Liang, arXiv 2403.02233. “Theory §n” is the section of the notes from which this "
+    "project was written, which are not part of it: §1 notation, §2 the model, §3 the exact reduction, §4 closures, "
+    "§5 what the dynamics do; all that they state of a result is stated here."
+)
+ERRATA = (
+    "The paper’s gradients (its α and β) and its information gap are the derived ones: ", "fp-rate-target", ", ",
+    "fp-rate-other", ", ", "pp-rate-over-clusters", ", ", "information-gap", ". Its bound on the time of training is "
+    "larger than the time that is derived, here for gradient flow and large P, with the assumptions of the results "
+    "named. The bound is not false thereby: it is not what happens. Forms are given up to a constant factor, and the "
+    "witness is what no factor changes: their exponents, d log(form)/d log(variable).",
+)  # fmt: skip
 
 Checks: TypeAlias = "Callable[[Iterable[Result]], Iterable[Result]]"
 
@@ -86,25 +97,51 @@ def document(progress: Checks = iter, verify: bool = True) -> list[Block]:
         (Link(title, _anchor(title)), tuple(Link(found.title, found.name) for found, _ in entries))
         for title, entries in sections.items()
     ]
-    contents = Contents(((Link("Notation", "notation"), ()), *listed, (Link("Errata", "errata"), ())))
-    blocks: list[Block] = [Paragraph((INTRODUCTION,)), contents, Heading(2, "Notation", "notation"), notation()]
+    differences = tuple(Link(erratum.title, f"erratum-{number}") for number, erratum in enumerate(errata(), start=1))
+    contents = Contents(((Link("Notation", "notation"), ()), *listed, (Link("Errata", "errata"), differences)))
+    blocks: list[Block] = [Paragraph((INTRODUCTION,)), Paragraph((REFERENCES,)), contents]
+    blocks += [Heading(2, "Notation", "notation"), notation()]
     for title, entries in sections.items():
         blocks.append(Heading(2, title, _anchor(title)))
         for found, reports in entries:
             blocks += entry(found, reports)
-    return [*blocks, Heading(2, "Errata", "errata"), Paragraph((ERRATA,))]
+    return [*blocks, *corrections(module)]
+
+
+def corrections(results: Collection[str]) -> Iterator[Block]:
+    """Where the paper is quoted with another form than is derived."""
+    yield Heading(2, "Errata", "errata")
+    yield Paragraph(tuple(Link(part, part) if part in results else part for part in ERRATA))
+    for number, erratum in enumerate(errata(), start=1):
+        paper, derived = erratum.exponents()
+        numbers = ", ".join(f"{_plainly(symbol)} = {float(value):.10g}" for symbol, value in erratum.at.items())
+        links: list[str | Link] = []
+        for name in erratum.results:
+            links += [", " if links else "", Link(name, name)]
+        yield Heading(3, erratum.title, f"erratum-{number}")
+        yield Paragraph(("The paper has",))
+        yield Formula(tuple(boxes.lines(lay_out(erratum.paper))))
+        yield Paragraph(("and derived is (", *links, ")"))
+        yield Formula(tuple(boxes.lines(lay_out(erratum.derived))))
+        first, second = (f"{exponent:.4g}".replace("-", "−") for exponent in (paper, derived))
+        said = f"The exponent of {_plainly(erratum.variable)} is {first} in the first and {second} in the second"
+        yield Paragraph((f"{said}, at {numbers}.",))
+
+
+def _plainly(symbol: sp.Symbol) -> str:
+    """A symbol among words."""
+    letter, *below = symbol.name.split("_")
+    return "_".join((boxes.sign_of(letter), *below))
 
 
 def notation() -> Symbols:
     """The symbols and what their comments in ``symbols`` say of them."""
-    rows, above = [], ""
+    rows = []
     for line in inspect.getsource(symbols).splitlines():
-        found = re.match(r"(?P<names>[\w, ]+) = sp\.(?:Symbol|symbols|IndexedBase)\(.*?\)(?:  # (?P<said>.*))?$", line)
+        found = re.match(r"(?P<names>[\w, ]+) = sp\.(?:Symbol|symbols|IndexedBase)\(.*?\)  # (?P<said>.*)$", line)
         if found:
-            names = found["names"].split(", ")
-            shown = tuple(lay_out(getattr(symbols, name)) for name in names)
-            rows.append((shown, found["names"], found["said"] or above))
-        above = line[2:] if line.startswith("# ") else ""
+            shown = tuple(lay_out(getattr(symbols, name)) for name in found["names"].split(", "))
+            rows.append((shown, found["names"], found["said"]))
     return Symbols(tuple(rows))
 
 

@@ -162,8 +162,8 @@ class _Layout(Printer):
             top = self._juxtaposed(above, number.p, within=True)
             bottom = self._juxtaposed(below, number.q, within=True)
             outside.append(Box("fraction", (top, bottom)))
-            return row(*outside, self._juxtaposed(trailing)) if trailing else row(*outside)
-        return row(*outside, self._juxtaposed(above, number.p))
+            return beside([*outside, self._juxtaposed(trailing)]) if trailing else beside(outside)
+        return beside([*outside, self._juxtaposed(above, number.p)])
 
     def _juxtaposed(self, factors: list[sp.Expr], number: int = 1, within: bool = False) -> Box:
         """Factors beside each other; `within` a fraction, whose bar brackets a single one."""
