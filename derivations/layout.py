@@ -228,7 +228,9 @@ class _Layout(Printer):
 
     def _print_Sum(self, total: sp.Sum) -> Box:
         coefficient, rest = total.function.as_coeff_Mul()
-        if coefficient not in (0, 1):
+        if coefficient == 0:
+            return self._print(coefficient)
+        if coefficient != 1:
             return self._print_Mul(total)
         index = total.limits[0][0]
         left_out, inside = [], []

@@ -106,6 +106,7 @@ def test_every_kind_of_expression_has_its_form():
 x, y = sp.symbols("x y", positive=True)
 SHOWN = [
     (sp.Sum((1 - sp.KroneckerDelta(a, j)) * z[j] * A[j], (j, 1, N)), r"\sum_{j = 1, j \neq a}^{N} z_{j} A_{j}"),
+    (sp.Sum(0, (j, 1, N)), "0"),
     (sp.Sum(-A[j], (j, 1, N)), r"- \sum_{j = 1}^{N} A_{j}"),
     (sp.Sum(x - A[j], (j, 1, N)), r"\sum_{j = 1}^{N} (x - A_{j})"),
     (y * sp.Sum(A[j], (j, 1, N)) ** 2, r"y \left( \sum_{j = 1}^{N} A_{j} \right)^{2}"),
