@@ -76,15 +76,21 @@ def write(path: Path, progress: Checks = iter) -> None:
     Raises
     ------
     ValueError
-        If the name ends otherwise.
+        If the name ends otherwise, or is that of a folder.
+    OSError
+        If the file cannot be written; nothing is verified then.
     DerivationError
         If a result does not hold; then nothing is written.
     """
     if path.suffix not in FORMS:
         raise ValueError(f"FILE={str(path)!r}: expected a name that ends in {', '.join(FORMS)}")
-    text = FORMS[path.suffix](document(progress))
-    with write_beside(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    if path.is_dir():
+        raise ValueError(f"FILE={str(path)!r}: expected a file, found a folder")
+    try:
+        with write_beside(path) as partial:
+            partial.write_text(FORMS[path.suffix](document(progress)), encoding="utf-8")
+    except OSError as error:
+        raise OSError(f"FILE={str(path)!r}: cannot be written: {error.strerror}") from error
 
 
 def document(progress: Checks = iter, verify: bool = True) -> list[Block]:

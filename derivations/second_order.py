@@ -56,7 +56,7 @@ def _in_masses(before: sp.Basic, after: sp.Basic) -> Checked:
         )
         return side.subs(D, _all_mass())
 
-    return exactly(same_or_not, structures=3)(masses(before), masses(after))
+    return exactly(same_or_not, structures=7)(masses(before), masses(after))
 
 
 @states
@@ -108,7 +108,7 @@ def second_order() -> Result:
                 "the covariance is a diagonal less one product",
                 before,
                 claim,
-                exactly(same_or_not, structures=3),
+                exactly(same_or_not, structures=7),
             ),
         ),
         exactness="large-P",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -138,7 +139,9 @@ _USED_IN = {
     **dict.fromkeys(("query-loss-of-attention", "attention"), ("dynamics.system",)),
     "equal-areas-merge": ("dynamics.coordinates", "dynamics.system"),
     "exchangeable-patches": ("dynamics.coordinates",),
-    **dict.fromkeys(("occupancy-law", "mean-occupancy"), ("dynamics.occupancy",)),
+    "occupancy-law": ("dynamics.occupancy", "dynamics.closures"),
+    "mean-occupancy": ("dynamics.occupancy",),
+    "mean-field": ("dynamics.closures",),
     **dict.fromkeys(("information-gap", "loss-floor"), ("dynamics.setting",)),
     **dict.fromkeys(("loss-above-floor", "floor-is-approached"), ("dynamics.setting",)),
     "shift-invariance": ("dynamics.loops",),
@@ -175,7 +178,10 @@ def results() -> tuple[Result, ...]:
 
 
 def result(name: str) -> Result:
-    """The result of this name; a ValueError names those there are."""
+    """The result of this name; a ValueError names some that there are."""
     if name not in _makers and name not in names():
-        raise ValueError(f"name={name!r}: expected one of {', '.join(names())}")
+        near = difflib.get_close_matches(name, names(), 3, 0) or list(names())[:3]
+        raise ValueError(
+            f"name={name!r}: expected a result, such as {', '.join(near)}; “python -m derivations list” lists all"
+        )
     return _makers[name]()
