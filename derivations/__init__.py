@@ -2,8 +2,11 @@
 
 Reading order: ``symbols`` (every symbol once); ``proof`` and ``statements`` (what a result is, and what proves it);
 ``model`` (score to loss), ``gradients`` and ``learning`` (the rates, derived and stated), ``symmetry``, ``flow``,
-``closures``, ``asymptotics``; ``rates`` (the expressions that run, by name). Modules load when first used, so that
-``dynamics`` needs no SymPy where nothing is derived.
+``closures``, ``asymptotics``; ``rates`` (the expressions that run, by name); ``errata`` (where the paper has another
+form). Modules load when first used, so that ``dynamics`` needs no SymPy where nothing is derived.
+
+"Paper" is arXiv 2403.02233. "Theory §n" in a reference is a section of the notes from which this project was written,
+which are not part of it: §1 notation, §2 model, §3 exact reduction, §4 closures, §5 what the dynamics do.
 
     for r in results(): r.check()                 in the order in which they build on each other
     result("fp-rate-target").statement            a SymPy equation
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _HOME = {"Result": "statements", "result": "statements", "results": "statements", "DerivationError": "proof"}
 _MODULES = ("gradients", "learning", "model", "rates", "symbols")
+# What the running rates are made from: ``rates`` and all that it imports.
+_RUNNING = ("gradients", "learning", "model", "proof", "rates", "statements", "symbols")
 __all__ = [
     "DerivationError",
     "Result",
@@ -50,8 +55,11 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def source_hash() -> str:
-    """Hash of the text of the derivations: names what is generated from them, without deriving anything."""
+    """Hash of the text that the running rates come from: names what is generated from them, without deriving it.
+
+    How a result is shown, and the results that nothing runs, are not in it.
+    """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for module in _RUNNING:
+        digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]

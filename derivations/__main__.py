@@ -103,8 +103,7 @@ def _parser() -> Parser:
 
 def _list() -> None:
     """Each result as soon as it is made: the first at once, all in some seconds."""
-    from derivations.export import names
-    from derivations.statements import result
+    from derivations.statements import names, result
 
     known = names()
     width = max(map(len, known))
@@ -114,38 +113,20 @@ def _list() -> None:
 
 
 def _show(name: str, steps: bool, form: str) -> None:
+    from derivations import terminal
     from derivations.code import LANGUAGES
-    from derivations.layout import pretty
+    from derivations.export import entry
 
     (found,) = _named([name])
     if form in LANGUAGES:
         if steps:
             raise ValueError(f"--format={form!r}: expected unicode or latex with --steps")
         print(found.code(next(language for language in LANGUAGES if language == form)), end="")
-        return
-    if form == "latex":
-        _show_latex(found, steps)
-        return
-    print(f"{found.title}\n{found.name}: {found.exactness}; {found.reference}\n")
-    print(pretty(found.statement))
-    for title, listed in (("assumed", found.assumptions), ("uses", found.uses)):
-        if listed:
-            print(f"\n{title}: {'; '.join(listed)}")
-    for number, step in enumerate(found.steps if steps else (), 1):
-        print(f"\n{number}. {step.said} ({step.check().how})\n")
-        print(pretty(step.before), "    to", pretty(step.after), sep="\n\n")
-
-
-def _show_latex(found: Result, steps: bool) -> None:
-    from derivations.export import Shown
-    from derivations.pages import latex_formula
-
-    shown = Shown(found)
-    print(latex_formula(shown.statement()))
-    for lines in shown.names(0, 2 + 2 * len(found.steps) if steps else 2):
-        print(f"\n% with\n{latex_formula(lines)}")
-    for number, step in enumerate(found.steps if steps else ()):
-        print(f"\n% {step.said}\n{latex_formula(shown.before(number))}\n{latex_formula(shown.after(number))}")
+    elif form == "latex" and not steps:
+        print(found.latex())
+    else:
+        blocks = entry(found, found.check() if steps else (), steps)
+        print(terminal.text(blocks) if form == "unicode" else terminal.latex(blocks))
 
 
 def _check(names: Sequence[str], debug: bool) -> int:

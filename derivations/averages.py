@@ -187,12 +187,14 @@ def masked_chance(s: sp.Expr, latent: sp.Expr) -> sp.Expr:
 
 
 def classes_of_patches(generator: random.Random, number: int) -> dict[sp.Basic, Any]:
-    """Two or three small classes s, P = 1 + Σ n_s patches, some of them masked; r ≠ s, orders up to 2."""
+    """Two or three small classes s in two areas, P = 1 + Σ n_s patches, some masked; r ≠ s, orders up to 2."""
     classes = generator.randint(2, 3)
     sizes = {n[s]: generator.randint(2, 3) for s in range(1, classes + 1)}
     patches = 1 + sum(sizes.values())
     first, second = generator.sample(range(1, classes + 1), 2)
-    places = {area[s]: generator.randint(1, 2) for s in range(1, classes + 1)}
+    places = dict(zip((area[1], area[2]), generator.sample((1, 2), 2), strict=True)) | {
+        area[3]: generator.randint(1, 2)
+    }
     orders = {k1: generator.randint(0, 2), k2: generator.randint(0, 2)}
     drawn = {S: classes, N: 2, P: patches, masked: generator.randint(1, patches - 1), r: first, s: second}
     drawn |= dict(zip((a, m), generator.sample((1, 2), 2), strict=True))

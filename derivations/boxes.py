@@ -39,15 +39,16 @@ def brackets(inside: Box, around: str = "()") -> Box:
 
 def beside(parts: list[Box]) -> Box:
     """Factors beside each other, words among them set off."""
+    parts = [factor for part in parts for factor in _factors(part)]
     spaced = parts[:1]
     for before, part in itertools.pairwise(parts):
-        spaced += [Box("space"), part] if _is_word(before) or _is_word(part) else [part]
-    return row(*spaced)
+        spaced += [Box("space"), part] if _is_word(before) or _is_word(part, called=True) else [part]
+    return spaced[0] if len(spaced) == 1 else Box("product", tuple(spaced))
 
 
-def _is_word(box: Box) -> bool:
-    """Whether this is a name of several letters, its indices aside."""
-    while box.kind in ("index", "power", "both"):
+def _is_word(box: Box, called: bool = False) -> bool:
+    """Whether this is a name of several letters, its indices and, if `called`, its arguments aside."""
+    while box.kind in ("index", "power", "both", *(("row",) if called else ())):
         box = box.parts[0]
     return box.kind == "name" and len(box.text) > 1 and box.text not in _SIGNS
 
@@ -115,24 +116,54 @@ def width(box: Box) -> float:
     return sum(inside, start=0.0) + {"brackets": 1.4, "root": 1.5, "open": 0.8, "close": 0.8}.get(box.kind, 0)
 
 
-def _parts(box: Box) -> tuple[Box, ...]:
-    return box.parts if box.kind == "row" else (box,)
+def _factors(box: Box) -> tuple[Box, ...]:
+    return tuple(part for part in box.parts if part.kind != "space") if box.kind == "product" else (box,)
 
 
 def _pieces(box: Box, room: float = WIDTH) -> list[Box]:
-    """The box cut at the signs of its sums, those within brackets where need be, until each piece fits."""
+    """The box cut at the signs of its sums, or between its factors, until each piece fits."""
     if width(box) <= room:
         return [box]
-    if box.kind == "sum":
-        return [piece for n, part in enumerate(box.parts) for piece in _pieces(part, WIDTH if n else room)]
-    if box.kind == "fraction" and width(box.parts[1]) <= WIDTH / 2:  # what stands above can be cut beside the bar
-        above, below = box.parts
-        beside_bar = brackets(above) if above.kind == "sum" else above
-        return _pieces(row(Box("fraction", (Box("number", text="1"), below)), *_parts(beside_bar)), room)
-    if box.kind != "row":
-        return [box]
-    number = max(range(len(box.parts)), key=lambda n: width(box.parts[n]))
-    widest, before, after = box.parts[number], box.parts[:number], box.parts[number + 1 :]
+    match box.kind:
+        case "sum":
+            return [piece for n, part in enumerate(box.parts) for piece in _pieces(part, WIDTH if n else room)]
+        case "fraction":
+            return _pieces(_beside_the_bar(*box.parts), room)
+        case "root":
+            half = row(Box("number", text="1"), operator("/"), Box("number", text="2"))
+            return _pieces(Box("power", (brackets(box.parts[0]), half)), room)
+        case "product" if max(map(width, box.parts)) <= room:
+            return _between_factors(_factors(box), room)
+        case "row" | "product":
+            return _within(box.parts, room)
+        case "power" | "brackets":
+            return _within((box,), room)
+    return [box]
+
+
+def _beside_the_bar(above: Box, below: Box) -> Box:
+    """A fraction as a product, which can be cut: with what stands above beside the bar, or without a bar."""
+    factors = [] if above == Box("number", text="1") else [*_factors(brackets(above) if above.kind == "sum" else above)]
+    if width(below) <= WIDTH / 2:
+        return beside([Box("fraction", (Box("number", text="1"), below)), *factors])
+    return beside([*factors, Box("power", (brackets(below), minus(Box("number", text="1"))))])
+
+
+def _between_factors(factors: tuple[Box, ...], room: float) -> list[Box]:
+    """As many factors a line as fit."""
+    lines: list[list[Box]] = [[]]
+    for factor in factors:
+        if lines[-1] and width(beside([*lines[-1], factor])) > (room if len(lines) == 1 else WIDTH):
+            lines.append([])
+        lines[-1].append(factor)
+    first, *rest = (beside(line) for line in lines)
+    return [first, *(row(operator("×"), line) for line in rest)]
+
+
+def _within(parts: tuple[Box, ...], room: float) -> list[Box]:
+    """Boxes in a row, the widest of them cut, within its brackets if it has any."""
+    number = max(range(len(parts)), key=lambda n: width(parts[n]))
+    widest, before, after = parts[number], parts[:number], parts[number + 1 :]
     power = widest.kind == "power" and widest.parts[0].kind == "brackets"
     bracketed = widest.parts[0] if power else widest
     left = max(room - sum(map(width, before)), WIDTH / 3)
@@ -142,10 +173,12 @@ def _pieces(box: Box, room: float = WIDTH) -> list[Box]:
             inside = list(bracketed.parts[0].parts)
         first, last = Box("open", text=bracketed.text[0]), Box("close", text=bracketed.text[1])
         before, after = (*before, first), (Box("power", (last, widest.parts[1])) if power else last, *after)
-    else:
+    elif len(parts) > 1:
         inside = _pieces(widest, left)
+    else:
+        return [widest]
     if len(inside) == 1:
-        return [box]
+        return [row(*parts)]
     return [row(*before, inside[0]), *inside[1:-1], row(inside[-1], *after)]
 
 
@@ -162,6 +195,7 @@ _OPERATORS = {
     "−": "-", "≠": r"\neq ", "≥": r"\geq ", "≤": r"\leq ", "→": r"\to ", "∂": r"\partial ", "∞": r"\infty ",
     "≈": r"\approx ", "∑": r"\sum", "∏": r"\prod", "∫": r"\int", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
     "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "⟹": r"\Longrightarrow ", "′": r"\prime ",
+    "×": r"\times ",
 }  # fmt: skip
 _TALL = frozenset({"fraction", "big", "cases", "binomial", "root"})
 
@@ -169,6 +203,11 @@ _TALL = frozenset({"fraction", "big", "cases", "binomial", "root"})
 def sign_name(sign: str) -> str | None:
     """The name of a Greek letter, by which LaTeX knows it too."""
     return _NAMES.get(sign)
+
+
+def sign_of(name: str) -> str:
+    """The one sign that a name stands for, or the name."""
+    return _SIGNS.get(name, name)
 
 
 _LATEX = {
@@ -204,7 +243,8 @@ def latex(box: Box) -> str:
         case "brackets":
             left, right = (_OPERATORS.get(sign, sign) for sign in box.text)
             return rf"\left{left} {inside[0]} \right{right}" if _tall(box.parts[0]) else f"{left}{inside[0]}{right}"
-    return " ".join(inside).replace(" ,", ",")
+    joined = " ".join(inside).replace(" ,", ",")
+    return joined.replace(r"\, \log", r"\log").replace(r"\, \exp", r"\exp")  # LaTeX sets its own functions off
 
 
 def _latex_name(name: str) -> str:
@@ -243,7 +283,7 @@ def mathml(box: Box) -> str:
         return _MATHML[box.kind].format(*inside, text=escape(box.text))
     match box.kind:
         case "name":
-            return f"<mi>{escape(_SIGNS.get(box.text, box.text))}</mi>"
+            return f"<mi>{escape(sign_of(box.text))}</mi>"
         case "big":
             return _mathml_big(box.text, inside)
         case "cases":

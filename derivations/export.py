@@ -6,10 +6,9 @@ process: EQUATIONS.md, which is kept beside this file, is the Markdown form.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,12 +16,13 @@ import sympy as sp
 
 from derivations import boxes, pages, symbols
 from derivations._shell import write_beside
-from derivations.abbreviate import abbreviate
 from derivations.boxes import Box
+from derivations.errata import errata
 from derivations.layout import lay_out
 from derivations.pages import Block, Code, Contents, Formula, Heading, Link, Paragraph, Symbols
 from derivations.proof import Checked
-from derivations.statements import Report, Result, Step, _load, _makers, results
+from derivations.shown import Shown
+from derivations.statements import Report, Result, Step, names, results
 
 SECTIONS = {
     "model": "The model",
@@ -31,6 +31,7 @@ SECTIONS = {
     "masks": "Masks",
     "flow": "Flow",
     "closures": "Closures",
+    "second_order": "The second-order closure",
     "integral": "The integral form",
     "asymptotics": "Large P",
     "phases": "The phases",
@@ -46,8 +47,18 @@ INTRODUCTION = (
     "decides, else at random points with 50 digits, the numbers of areas, patches and clusters being drawn too. "
     "Behind each step stands how it was checked. Written by “python -m derivations export”; do not edit."
 )
-
-ERRATA = "So far no derived form differs from the form in which the paper is quoted."
+REFERENCES = (
+    "“Paper” is Huang, Wen, Chi and Liang, arXiv 2403.02233. “Theory §n” is the section of the notes from which this "
+    "project was written, which are not part of it: §1 notation, §2 the model, §3 the exact reduction, §4 closures, "
+    "§5 what the dynamics do; all that they state of a result is stated here."
+)
+ERRATA = (
+    "The paper’s gradients (its α and β) and its information gap are the derived ones: ", "fp-rate-target", ", ",
+    "fp-rate-other", ", ", "pp-rate-over-clusters", ", ", "information-gap", ". Its bound on the time of training is "
+    "larger than the time that is derived, here for gradient flow and large P, with the assumptions of the results "
+    "named. The bound is not false thereby: it is not what happens. Forms are given up to a constant factor, and the "
+    "witness is what no factor changes: their exponents, d log(form)/d log(variable).",
+)  # fmt: skip
 
 Checks: TypeAlias = "Callable[[Iterable[Result]], Iterable[Result]]"
 
@@ -65,45 +76,78 @@ def write(path: Path, progress: Checks = iter) -> None:
     Raises
     ------
     ValueError
-        If the name ends otherwise.
+        If the name ends otherwise, or is that of a folder.
+    OSError
+        If the file cannot be written; nothing is verified then.
     DerivationError
         If a result does not hold; then nothing is written.
     """
     if path.suffix not in FORMS:
         raise ValueError(f"FILE={str(path)!r}: expected a name that ends in {', '.join(FORMS)}")
-    text = FORMS[path.suffix](document(progress))
-    with write_beside(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    if path.is_dir():
+        raise ValueError(f"FILE={str(path)!r}: expected a file, found a folder")
+    try:
+        with write_beside(path) as partial:
+            partial.write_text(FORMS[path.suffix](document(progress)), encoding="utf-8")
+    except OSError as error:
+        raise OSError(f"FILE={str(path)!r}: cannot be written: {error.strerror}") from error
 
 
 def document(progress: Checks = iter, verify: bool = True) -> list[Block]:
     """The blocks of the document; it says how each step was verified, unless `verify` is false and none was."""
     sections: dict[str, list[tuple[Result, tuple[Report, ...]]]] = {}
+    module = names()
     for found in progress(results()):
-        sections.setdefault(_section(found), []).append((found, found.check() if verify else ()))
+        sections.setdefault(SECTIONS[module[found.name]], []).append((found, found.check() if verify else ()))
     listed = [
         (Link(title, _anchor(title)), tuple(Link(found.title, found.name) for found, _ in entries))
         for title, entries in sections.items()
     ]
-    contents = Contents(((Link("Notation", "notation"), ()), *listed, (Link("Errata", "errata"), ())))
-    blocks: list[Block] = [Paragraph((INTRODUCTION,)), contents, Heading(2, "Notation", "notation"), notation()]
+    differences = tuple(Link(erratum.title, f"erratum-{number}") for number, erratum in enumerate(errata(), start=1))
+    contents = Contents(((Link("Notation", "notation"), ()), *listed, (Link("Errata", "errata"), differences)))
+    blocks: list[Block] = [Paragraph((INTRODUCTION,)), Paragraph((REFERENCES,)), contents]
+    blocks += [Heading(2, "Notation", "notation"), notation()]
     for title, entries in sections.items():
         blocks.append(Heading(2, title, _anchor(title)))
         for found, reports in entries:
             blocks += entry(found, reports)
-    return [*blocks, Heading(2, "Errata", "errata"), Paragraph((ERRATA,))]
+    return [*blocks, *corrections(module)]
+
+
+def corrections(results: Collection[str]) -> Iterator[Block]:
+    """Where the paper is quoted with another form than is derived."""
+    yield Heading(2, "Errata", "errata")
+    yield Paragraph(tuple(Link(part, part) if part in results else part for part in ERRATA))
+    for number, erratum in enumerate(errata(), start=1):
+        paper, derived = erratum.exponents()
+        numbers = ", ".join(f"{_plainly(symbol)} = {float(value):.10g}" for symbol, value in erratum.at.items())
+        links: list[str | Link] = []
+        for name in erratum.results:
+            links += [", " if links else "", Link(name, name)]
+        yield Heading(3, erratum.title, f"erratum-{number}")
+        yield Paragraph(("The paper has",))
+        yield Formula(tuple(boxes.lines(lay_out(erratum.paper))))
+        yield Paragraph(("and derived is (", *links, ")"))
+        yield Formula(tuple(boxes.lines(lay_out(erratum.derived))))
+        first, second = (f"{exponent:.4g}".replace("-", "−") for exponent in (paper, derived))
+        said = f"The exponent of {_plainly(erratum.variable)} is {first} in the first and {second} in the second"
+        yield Paragraph((f"{said}, at {numbers}.",))
+
+
+def _plainly(symbol: sp.Symbol) -> str:
+    """A symbol among words."""
+    letter, *below = symbol.name.split("_")
+    return "_".join((boxes.sign_of(letter), *below))
 
 
 def notation() -> Symbols:
     """The symbols and what their comments in ``symbols`` say of them."""
-    rows, above = [], ""
+    rows = []
     for line in inspect.getsource(symbols).splitlines():
-        found = re.match(r"(?P<names>[\w, ]+) = sp\.(?:Symbol|symbols|IndexedBase)\(.*?\)(?:  # (?P<said>.*))?$", line)
+        found = re.match(r"(?P<names>[\w, ]+) = sp\.(?:Symbol|symbols|IndexedBase)\(.*?\)  # (?P<said>.*)$", line)
         if found:
-            names = found["names"].split(", ")
-            shown = tuple(lay_out(getattr(symbols, name)) for name in names)
-            rows.append((shown, found["names"], found["said"] or above))
-        above = line[2:] if line.startswith("# ") else ""
+            shown = tuple(lay_out(getattr(symbols, name)) for name in found["names"].split(", "))
+            rows.append((shown, found["names"], found["said"]))
     return Symbols(tuple(rows))
 
 
@@ -117,24 +161,11 @@ def _said(checked: Checked) -> str:
     return f"{checked.how} at {checked.points} points" if checked.points else checked.how
 
 
-def names() -> tuple[str, ...]:
-    """The names of all results in their order, none of them made yet."""
-    _load()
-    return tuple(_makers)
-
-
-def _section(found: Result) -> str:
-    """The title of the part of the theory that a result belongs to: the module that states it."""
-    module = _makers[found.name].__module__.rpartition(".")[2]
-    lead = (importlib.import_module(f"derivations.{module}").__doc__ or module).splitlines()[0]
-    return SECTIONS.get(module, lead.rstrip("."))
-
-
 def _anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
+def entry(found: Result, reports: tuple[Report, ...] = (), steps: bool = True) -> Iterator[Block]:
     """One result: what it says, on what it rests, how it comes about, and by `reports` how that was verified."""
     shown = Shown(found)
     uses: list[str | Link] = []
@@ -142,13 +173,19 @@ def entry(found: Result, reports: tuple[Report, ...] = ()) -> Iterator[Block]:
         uses += [", " if uses else "; uses ", Link(used, used)]
     yield Heading(3, found.title, found.name)
     yield Paragraph((Code(found.name), f", {found.exactness}; {found.reference}", *uses, "."))
-    yield Formula(tuple(shown.statement()))
-    yield from _with(shown.names(0, 2))
+    yield from stated(shown)
     if found.assumptions:
         yield Paragraph((f"Assumed: {'; '.join(found.assumptions)}.",))
-    yield from _steps(found, shown, reports)
+    if steps:
+        yield from _steps(found, shown, reports)
     if reports and reports[-1].checked.how != "symbolic":
         yield Paragraph((f"That this is the statement: {_said(reports[-1].checked)}.",))
+
+
+def stated(shown: Shown) -> Iterator[Block]:
+    """What a result states."""
+    yield Formula(tuple(shown.statement()))
+    yield from _with(shown.names(0, 2))
 
 
 def _steps(found: Result, shown: Shown, reports: tuple[Report, ...]) -> Iterator[Block]:
@@ -179,42 +216,3 @@ def _with(names: list[list[Box]]) -> Iterator[Block]:
 def _takes_limit(step: Step) -> bool:
     """Whether `after` is the limit of `before`, which does not say so itself."""
     return step.proof.__qualname__.startswith("limit.") and not step.before.has(sp.Limit)
-
-
-class Shown:
-    """The formulas of a result as they are shown: cut into lines, and with names for parts where they are long."""
-
-    def __init__(self, found: Result) -> None:
-        sides: list[sp.Basic] = [found.statement.lhs, found.statement.rhs]
-        for step in found.steps:
-            sides += [step.before, step.after]
-        self._sign = _RELATIONS[found.statement.rel_op]
-        self._sides, self.where = abbreviate(*sides)
-
-    def statement(self) -> list[Box]:
-        """The statement."""
-        return boxes.lines(lay_out(self._sides[0]), self._sign, lay_out(self._sides[1]))
-
-    def names(self, first: int, end: int) -> list[list[Box]]:
-        """What the names stand for that these sides are the first to use; the statement and each step have two."""
-        new = self._used(self._sides[first:end]) - self._used(self._sides[:first])
-        return [boxes.lines(lay_out(name), "=", lay_out(part)) for name, part in self.where if name in new]
-
-    def _used(self, sides: tuple[sp.Basic, ...]) -> set[sp.Symbol]:
-        """The names in some sides, and in what these stand for."""
-        seen = set().union(*(side.free_symbols for side in sides))
-        for name, part in reversed(self.where):
-            seen |= part.free_symbols if name in seen else set()
-        return {name for name, _ in self.where if name in seen}
-
-    def before(self, number: int) -> list[Box]:
-        """What stands before a step."""
-        return boxes.lines(lay_out(self._sides[2 + 2 * number]))
-
-    def after(self, number: int, sign: str = "=") -> list[Box]:
-        """What stands after a step, behind a sign unless it is an equation of its own."""
-        side = self._sides[3 + 2 * number]
-        return boxes.lines(lay_out(side)) if isinstance(side, sp.Rel) else boxes.lines(sign, lay_out(side))
-
-
-_RELATIONS = {"==": "=", ">=": "≥", "<=": "≤", ">": ">", "<": "<", "!=": "≠"}

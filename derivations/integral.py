@@ -142,7 +142,9 @@ def binomial_at_a_node() -> Result:
 def _node(generator: random.Random, number: int) -> dict[sp.Basic, Any]:
     """Small classes in two areas, two latent values, powers of masses up to two."""
     drawn = classes_of_patches(generator, number) | {J: 2, i: generator.randint(1, 2), k: generator.randint(1, 3)}
-    powers = {power[m]: generator.randint(0, 1 + number % 2) for m in (1, 2) for power in (seen_power, hidden_power)}
+    # Every second time of unmasked masses alone: a small area with none masked, or none left, makes all vanish.
+    powers = {seen_power[m]: generator.randint(1 - number % 2, 2) for m in (1, 2)}
+    powers |= {hidden_power[m]: generator.randint(0, number % 2) for m in (1, 2)}
     sizes = {n[s]: generator.randint(1, 2) for s in range(1, drawn[S] + 1)}
     patches = 1 + sum(sizes.values())
     return drawn | sizes | powers | {P: patches, masked: generator.randint(1, patches - 1)}
@@ -166,7 +168,7 @@ def _term_by_term(form: sp.Expr) -> sp.Expr:
 
 
 _at_a_node = exactly(_node, sp.expand)
-_integral = exactly(_node, _term_by_term, structures=3)
+_integral = exactly(_node, _term_by_term, structures=7)
 
 
 def _inside(m: sp.Expr, s: sp.Symbol) -> sp.Expr:

@@ -6,12 +6,11 @@ that are not a as Σ_{j≠a}, no sum of negatives.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.printing.precedence import PRECEDENCE, precedence
-from sympy.printing.pretty.pretty import PrettyPrinter
 from sympy.printing.printer import Printer
 
 from derivations.boxes import Box, beside, between, brackets, minus, name, operator, row, width
@@ -20,19 +19,6 @@ from derivations.boxes import Box, beside, between, brackets, minus, name, opera
 def lay_out(expression: sp.Basic) -> Box:
     """The boxes of an expression."""
     return _Layout()._print(expression)
-
-
-class _Pretty(PrettyPrinter):
-    """Letters with indices below them, as in the theory, for a terminal."""
-
-    def _print_Indexed(self, element: sp.Indexed) -> Any:
-        below = ",".join(str(index) for index in element.indices)
-        return self._print(sp.Symbol(f"{element.base.label}_{below}"))
-
-
-def pretty(expression: sp.Basic) -> str:
-    """The expression in Unicode, as wide as it is."""
-    return str(_Pretty({"use_unicode": True, "wrap_line": False}).doprint(expression))
 
 
 class _Factors(NamedTuple):
@@ -176,8 +162,8 @@ class _Layout(Printer):
             top = self._juxtaposed(above, number.p, within=True)
             bottom = self._juxtaposed(below, number.q, within=True)
             outside.append(Box("fraction", (top, bottom)))
-            return row(*outside, self._juxtaposed(trailing)) if trailing else row(*outside)
-        return row(*outside, self._juxtaposed(above, number.p))
+            return beside([*outside, self._juxtaposed(trailing)]) if trailing else beside(outside)
+        return beside([*outside, self._juxtaposed(above, number.p)])
 
     def _juxtaposed(self, factors: list[sp.Expr], number: int = 1, within: bool = False) -> Box:
         """Factors beside each other; `within` a fraction, whose bar brackets a single one."""
@@ -242,7 +228,9 @@ class _Layout(Printer):
 
     def _print_Sum(self, total: sp.Sum) -> Box:
         coefficient, rest = total.function.as_coeff_Mul()
-        if coefficient not in (0, 1):
+        if coefficient == 0:
+            return self._print(coefficient)
+        if coefficient != 1:
             return self._print_Mul(total)
         index = total.limits[0][0]
         left_out, inside = [], []

@@ -1,7 +1,7 @@
 """Blocks of a document, and how Markdown, LaTeX and HTML write them.
 
-Markdown is for a repository page, where a fence of kind ``math`` keeps a formula from every rule of Markdown; LaTeX
-needs article and amsmath; HTML holds its formulas as MathML and fetches nothing.
+Markdown is for a repository page, where a fence of kind ``math``, and $` … `$ in a line, keep a formula from every rule
+of Markdown; LaTeX needs article and amsmath; HTML holds its formulas as MathML and fetches nothing.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def markdown(blocks: list[Block]) -> str:
 
 def _markdown_block(block: Block) -> str:
     if isinstance(block, Heading):
-        return f'<a id="{block.anchor}"></a>\n\n{"#" * block.level} {_markdown_text(block.text)}'
+        return f'<a name="{block.anchor}"></a>\n\n{"#" * block.level} {_markdown_text(block.text)}'
     if isinstance(block, Formula):
-        return f"```math\n{latex_formula(block.lines)}\n```"
+        return "\n\n".join(f"```math\n{latex}\n```" for latex in _short_formulas(block.lines))
     if isinstance(block, Contents):
         items = []
         for section, links in block.sections:
@@ -91,7 +91,7 @@ def _markdown_block(block: Block) -> str:
         return "\n".join(items)
     if isinstance(block, Symbols):
         rows = (
-            f"| {', '.join(f'${boxes.latex(symbol)}$' for symbol in symbols)} | `{code}` | {_markdown_text(said)} |"
+            f"| {', '.join(f'$`{boxes.latex(symbol)}`$' for symbol in symbols)} | `{code}` | {_markdown_text(said)} |"
             for symbols, code, said in block.rows
         )
         return "\n".join(("| symbol | in the code | |", "|---|---|---|", *rows))
@@ -126,6 +126,19 @@ def latex_formula(lines: Sequence[Box]) -> str:
     first, *rest = (boxes.latex(line) for line in lines)
     rows = [f"& {first}", *(rf"& \quad {{}} {line}" for line in rest)]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+# GitLab and Gitea set no formula of more letters; GitHub sets any.
+_LONGEST = 1000
+
+
+def _short_formulas(lines: Sequence[Box]) -> list[str]:
+    """The lines of a formula in LaTeX, a very long one as several."""
+    written = latex_formula(lines)
+    if len(written) <= _LONGEST or len(lines) == 1:
+        return [written]
+    half = len(lines) // 2
+    return [*_short_formulas(lines[:half]), *_short_formulas(lines[half:])]
 
 
 # A line that is still too wide is set in smaller letters, the first size in which it fits.

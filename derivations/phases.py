@@ -102,7 +102,10 @@ def from_the_start(query: Literal["local", "global"], remainder: sp.Expr, *condi
 
 @cache
 def _primitive(integral: sp.Integral) -> sp.Expr:
-    return sp.integrate(sp.apart(integral.function, integral.limits[0][0]), integral.limits[0][0])
+    """A primitive in the variable, an attention: SymPy's log(A − 1) has an imaginary part below 1."""
+    variable = integral.limits[0][0]
+    primitive = sp.integrate(sp.apart(integral.function, variable), variable)
+    return primitive.subs(sp.log(variable - 1), sp.log(1 - variable))
 
 
 def carried_out(integral: sp.Integral) -> sp.Expr:

@@ -199,16 +199,16 @@ def _points(expressions: list[sp.Expr]) -> Any:
 
 
 def _structure(generator: random.Random, number: int) -> dict[sp.Symbol, int]:
-    """Numbers of areas, patches and classes, and which ones the index symbols mean.
+    """Numbers of areas, patches and classes, and which ones the index symbols mean: none the first, if possible.
 
     Patches p, q, r differ in the first structure, r is q in the second and p in the third.
     """
-    areas, patches, classes = 3 + number % 2, 4, generator.randint(4, 5)
-    fixed = dict(zip((symbols.a, symbols.m, symbols.l), generator.sample(range(1, areas + 1), 3), strict=True))
+    areas, patches, classes = 4 - number % 2, 4, generator.randint(4, 5)
+    fixed = dict(zip((symbols.a, symbols.m, symbols.l), generator.sample(range(areas - 2, areas + 1), 3), strict=True))
     fixed |= {N: areas, P: patches, S: classes, j: generator.randint(1, areas)}
-    fixed |= dict(zip((symbols.p, symbols.q, symbols.r), generator.sample(range(1, patches + 1), 3), strict=True))
-    if number > 0:
-        fixed[symbols.r] = fixed[symbols.q if number == 1 else symbols.p]
+    fixed |= dict(zip((symbols.p, symbols.q, symbols.r), generator.sample(range(2, patches + 1), 3), strict=True))
+    if number % 3 > 0:
+        fixed[symbols.r] = fixed[symbols.q if number % 3 == 1 else symbols.p]
     fixed |= {symbols.d: 3} | {symbol: generator.randint(1, 3) for symbol in (symbols.b, symbols.c)}
     fixed |= {symbol: generator.randint(1, 3) for symbol in (symbols.row, symbols.column)}
     fixed |= {symbols.K: 2, symbols.k: generator.randint(1, 2), symbols.J: 2}
@@ -247,12 +247,13 @@ def _climb(error: Callable[..., Any], remainder: Callable[..., Any], numbers: li
 def _written_out(expression: sp.Expr, structure: dict[sp.Symbol, int], number: int) -> sp.Expr:
     """The expression with these numbers put in and its sums and derivatives carried out.
 
-    Patch n shows area n + number, counted round, or is masked: as good as any other choice, a, m and l being random.
+    Patches show the areas in turn, or are masked: r area m in the first structure, a in the second, none in the third.
     """
     written = carried_out(sp.sympify(expression).subs(structure)).doit()
     order = sorted(written.atoms(sp.Indexed), key=str)
     areas = {atom: 1 + (int(atom.indices[0]) * 7 + structure[N]) % structure[N] for atom in order if atom.base == area}
-    shown = [(patch + number) % (structure[N] + 1) for patch in range(structure[P] + 1)]
+    of_r = (structure[symbols.m], structure[symbols.a], 0)[number % 3]
+    shown = [(patch - structure[symbols.r] + of_r) % (structure[N] + 1) for patch in range(structure[P] + 1)]
     inside = {atom: int(shown[int(atom.indices[0])] == atom.indices[1]) for atom in order if atom.base == U}
     return written.xreplace(areas).xreplace(inside)
 

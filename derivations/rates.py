@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from derivations import gradients, model
-from derivations.statements import result
+from derivations import gradients, learning, model
 from derivations.symbols import A, R, a, attn, j, l, m, r, z
 
 
@@ -31,18 +30,18 @@ _NAMES = {
 } | {attn[r]: sp.Symbol("attn", nonnegative=True)}
 _ORDER = (*_NAMES.values(), STRAY, STRAY_BUT_M)
 
-# The right sides that run as they stand.
+# The results whose right sides run as they stand.
 _RESULTS = (
-    "pull-target",
-    "pull-other",
-    "pull-masked",
-    "curvature-target",
-    "curvature-target-other",
-    "curvature-target-masked",
-    "curvature-same",
-    "curvature-others",
-    "curvature-other-masked",
-    "curvature-masked",
+    learning.pull_target,
+    learning.pull_other,
+    learning.pull_masked,
+    learning.curvature_target,
+    learning.curvature_target_other,
+    learning.curvature_target_masked,
+    learning.curvature_same,
+    learning.curvature_others,
+    learning.curvature_other_masked,
+    learning.curvature_masked,
 )
 
 
@@ -59,13 +58,13 @@ def formulas() -> tuple[Formula, ...]:
         _plain("loss", gradients.over_areas(model.area_loss(j, A[j]), a)),
         _plain("fp_lever", gradients.fp_lever()),
         _plain("pp_lever", gradients.pp_lever()),
-        *(_plain(name.replace("-", "_"), result(name).statement.rhs) for name in _RESULTS),
+        *(_plain(make.__name__, make().statement.rhs) for make in _RESULTS),
     )
 
 
 def _stray_summand() -> sp.Expr:
     """z_j² A_j², read off the derived pull: what its sum over the other areas adds up."""
-    (total,) = result("pull-masked").statement.rhs.atoms(sp.Sum)
+    (total,) = learning.pull_masked().statement.rhs.atoms(sp.Sum)
     return total.function.subs(sp.KroneckerDelta(a, j), 0)
 
 

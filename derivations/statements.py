@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -92,12 +93,18 @@ class Result:
         return tuple(reports)
 
     def latex(self) -> str:
-        """The statement in LaTeX."""
-        return sp.latex(self.statement)
+        """The statement in LaTeX, as the exported pages have it."""
+        from derivations import pages
+        from derivations.shown import Shown
+
+        return pages.latex_formula(Shown(self).whole_statement())
 
     def pretty(self) -> str:
         """The statement in Unicode, for a terminal."""
-        return sp.pretty(self.statement, use_unicode=True)
+        from derivations import export, terminal
+        from derivations.shown import Shown
+
+        return terminal.text(export.stated(Shown(self)))
 
     def code(self, language: Literal["python", "c", "julia", "mathematica"]) -> str:
         """The right side of the statement as code; see ``derivations.code``."""
@@ -109,6 +116,7 @@ class Result:
         return f"$\\displaystyle {self.latex()}$"
 
 
+# The modules that state results, in the order of the theory.
 _MODULES = (
     "model",
     "learning",
@@ -131,7 +139,9 @@ _USED_IN = {
     **dict.fromkeys(("query-loss-of-attention", "attention"), ("dynamics.system",)),
     "equal-areas-merge": ("dynamics.coordinates", "dynamics.system"),
     "exchangeable-patches": ("dynamics.coordinates",),
-    **dict.fromkeys(("occupancy-law", "mean-occupancy"), ("dynamics.occupancy",)),
+    "occupancy-law": ("dynamics.occupancy", "dynamics.closures"),
+    "mean-occupancy": ("dynamics.occupancy",),
+    "mean-field": ("dynamics.closures",),
     **dict.fromkeys(("information-gap", "loss-floor"), ("dynamics.setting",)),
     **dict.fromkeys(("loss-above-floor", "floor-is-approached"), ("dynamics.setting",)),
     "shift-invariance": ("dynamics.loops",),
@@ -144,29 +154,34 @@ _makers: dict[str, Callable[[], Result]] = {}
 
 def states(make: Callable[[], Result]) -> Callable[[], Result]:
     """Register a function that makes a Result named like it, with dashes."""
-    name, made = make.__name__.replace("_", "-"), cache(make)
-    _makers[name] = made
+    _makers[make.__name__.replace("_", "-")] = made = cache(make)
     return made
 
 
-def results() -> tuple[Result, ...]:
-    """Every result, in the order in which they build on each other."""
-    _load()
-    return tuple(make() for make in _makers.values())
+def names() -> dict[str, str]:
+    """The name of every result, in the order in which they build on each other, and the module that states it.
 
-
-def result(name: str) -> Result:
-    """The result of this name; a ValueError names those there are."""
-    if name not in _makers:
-        _load()
-    if name not in _makers:
-        raise ValueError(f"name={name!r}: expected one of {', '.join(_makers)}")
-    return _makers[name]()
-
-
-def _load() -> None:
-    """Import the modules of the theory in its order."""
+    No result is made for it.
+    """
     import importlib
 
     for module in _MODULES:
         importlib.import_module(f"derivations.{module}")
+    home = {name: make.__module__.rpartition(".")[2] for name, make in _makers.items()}
+    # Whoever imported one module first has registered its results first.
+    return dict(sorted(home.items(), key=lambda entry: _MODULES.index(entry[1])))
+
+
+def results() -> tuple[Result, ...]:
+    """Every result, in the order in which they build on each other."""
+    return tuple(_makers[name]() for name in names())
+
+
+def result(name: str) -> Result:
+    """The result of this name; a ValueError names some that there are."""
+    if name not in _makers and name not in names():
+        near = difflib.get_close_matches(name, names(), 3, 0) or list(names())[:3]
+        raise ValueError(
+            f"name={name!r}: expected a result, such as {', '.join(near)}; “python -m derivations list” lists all"
+        )
+    return _makers[name]()

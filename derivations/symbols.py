@@ -15,10 +15,10 @@ S = sp.Symbol("S", integer=True, positive=True)  # classes of exchangeable patch
 K = sp.Symbol("K", integer=True, positive=True)  # clusters
 d = sp.Symbol("d", integer=True, positive=True)  # dimension of features and positions
 
-# Indices. `a` is the target area of the query; `m` and `l` are two further, different areas.
-j, a, m, l = sp.symbols("j a m l", integer=True, positive=True)
-q, r, i = sp.symbols("q r i", integer=True, positive=True)
-s = sp.Symbol("s", integer=True, positive=True)
+# Indices.
+j, a, m, l = sp.symbols("j a m l", integer=True, positive=True)  # areas: a the query's target, m and l two others
+q, r, i = sp.symbols("q r i", integer=True, positive=True)  # patches
+s = sp.Symbol("s", integer=True, positive=True)  # a class of patches
 p, k = sp.symbols("p k", integer=True, positive=True)  # query; cluster
 b, c, row, column = sp.symbols("b c row column", integer=True, positive=True)  # components of a vector
 
@@ -26,8 +26,8 @@ b, c, row, column = sp.symbols("b c row column", integer=True, positive=True)  #
 weight = sp.IndexedBase("pi", nonnegative=True)  # weight[k]: probability of cluster k
 z = sp.IndexedBase("z", nonnegative=True)  # z[m]: latent of area m
 U = sp.IndexedBase("U", nonnegative=True)  # U[q, m] = 1 where patch q is unmasked and lies in area m, else 0
-u = sp.IndexedBase("u", nonnegative=True)  # u[s], h[s]: unmasked and masked patches of class s, the query not counted
-h = sp.IndexedBase("h", nonnegative=True)
+u = sp.IndexedBase("u", nonnegative=True)  # u[s]: unmasked patches of class s
+h = sp.IndexedBase("h", nonnegative=True)  # h[s]: masked patches of class s, the query not counted
 area = sp.IndexedBase("area", integer=True)  # area[s]: the area class s lies in
 n = sp.IndexedBase("n", integer=True, nonnegative=True)  # n[s]: patches of class s, the query not counted
 masked = sp.Symbol("M", integer=True, positive=True)  # masked patches γP, the query among them
@@ -49,8 +49,8 @@ y = sp.Symbol("y", positive=True)  # the node of the integral (elsewhere s, whic
 mark = sp.Symbol("x", positive=True)  # marks masked patches in a generating function
 chance = sp.IndexedBase("w", nonnegative=True)  # chance[m, i]: probability of value i of the latent of area m
 value = sp.IndexedBase("c", integer=True)  # value[m]: which of its values the latent of area m takes
-seen_power = sp.IndexedBase("i", integer=True, nonnegative=True)  # seen_power[m], hidden_power[m]: powers of the
-hidden_power = sp.IndexedBase("j", integer=True, nonnegative=True)  # unmasked and of the masked mass of area m
+seen_power = sp.IndexedBase("i", integer=True, nonnegative=True)  # seen_power[m]: power of the unmasked mass of area m
+hidden_power = sp.IndexedBase("j", integer=True, nonnegative=True)  # hidden_power[m]: of the masked mass
 J = sp.Symbol("J", integer=True, positive=True)  # values of a latent, or rows of a closure
 slope = sp.IndexedBase("f", real=True)  # slope[i, s]: of the loss of row i along s; slope[k]: derivative k
 part = sp.IndexedBase("nu", positive=True)  # part[s]: n_s / (P − 1)
@@ -70,27 +70,27 @@ shown = sp.IndexedBase("o", integer=True, nonnegative=True)  # shown[q, s] = 1 w
 shift = sp.Symbol("c_0", real=True)  # one number added to every score
 area_size = sp.IndexedBase("C", integer=True, nonnegative=True)  # area_size[k, m]: patches of an area of a cluster
 square = sp.IndexedBase("zeta", nonnegative=True)  # square[k, m]: mean of the square of a latent
-coordinate = sp.IndexedBase("y", real=True)  # coordinate[i]: a reduced coordinate, shared by mult[i] correlations
-mult = sp.IndexedBase("mult", integer=True, positive=True)
+coordinate = sp.IndexedBase("y", real=True)  # coordinate[i]: a reduced coordinate
+mult = sp.IndexedBase("mult", integer=True, positive=True)  # mult[i]: how many correlations share it
 rate = sp.IndexedBase("rate", real=True)  # rate[i]: rate of any one of them
 coordinates = sp.Symbol("n_y", integer=True, positive=True)  # how many
 eta = sp.Symbol("eta", positive=True)  # step size of descent
-loss_fp = sp.IndexedBase("L_Phi", real=True)  # loss_fp[p, m], loss_pp[p, q]: derivatives of L by Φ and Υ
-loss_pp = sp.IndexedBase("L_Upsilon", real=True)
+loss_fp = sp.IndexedBase("L_Phi", real=True)  # loss_fp[p, m]: derivative of L by Φ_m of query p
+loss_pp = sp.IndexedBase("L_Upsilon", real=True)  # loss_pp[p, q]: by Υ_q of query p
 
 # The state: correlations of the query.
-fp = sp.IndexedBase("Phi", real=True)  # fp[m] = Φ_{p→v_m}
-pp = sp.IndexedBase("Upsilon", real=True)  # pp[q] = Υ_{p→q}, equal within a class: pp[s]
-pp_self = sp.Symbol("Upsilon_self", real=True)
+fp = sp.IndexedBase("Phi", real=True)  # fp[m]: FP correlation of query and area m
+pp = sp.IndexedBase("Upsilon", real=True)  # pp[q]: PP correlation of query and patch q, equal within a class: pp[s]
+pp_self = sp.Symbol("Upsilon_self", real=True)  # PP correlation of the query and itself
 
 # What the state makes of the sample.
 score = sp.IndexedBase("sigma", real=True)  # score[q] of patch q
-attn = sp.IndexedBase("attn", nonnegative=True)  # attn[q] = attn_{p→q}
+attn = sp.IndexedBase("attn", nonnegative=True)  # attn[q]: attention of the query on patch q
 A = sp.IndexedBase("A", nonnegative=True)  # A[m]: attention on the unmasked patches of area m
 R = sp.IndexedBase("R", nonnegative=True)  # R[m] = 1 − A[m], carried as the sum of all other attention
 
 # Large P: mean-field, one cluster, one latent for all areas; see asymptotics.
 kappa_c, kappa_s = sp.symbols("kappa_c kappa_s", positive=True)  # a global area has P^κc patches, a local one P^κs
-mask_ratio = sp.Symbol("gamma", positive=True)
+mask_ratio = sp.Symbol("gamma", positive=True)  # masked part of all patches
 latent = sp.Symbol("z", positive=True)  # the constant latent
 t = sp.Symbol("t", positive=True)  # time of the flow

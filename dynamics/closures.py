@@ -88,7 +88,7 @@ class _Area:
 
 
 def exact(setting: Setting, coordinates: Coordinates) -> Rule:
-    """Every occupancy and latent combination, by enumeration. Exact; theory: closures.
+    """Every occupancy and latent combination, by enumeration. Exact; result ``occupancy-law``.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
 
 
 def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
-    """Counts at their mean given that the query is masked. Large-P; theory: closures."""
+    """Counts at their mean given that the query is masked. Large-P; result ``mean-field``."""
     geometry = setting.geometry
     fraction = occupancy.unmasked_fraction(setting.masked, geometry.patches)
     columns: list[float] = []

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 import sympy as sp
+from sympy.parsing.mathematica import parse_mathematica
 
 from derivations import code, printers
 from derivations.statements import result, results
@@ -118,6 +119,41 @@ def test_c_computes_what_is_stated(tmp_path):
         for given, expected in cases(code._right_side(result(name))):
             found = function(*map(as_c, given.values()))
             assert found == pytest.approx(expected.real, rel=1e-13, abs=1e-13), name
+
+
+def by_mathematica(tree, known):
+    """Value of what SymPy's parser makes of Mathematica: functions of these names, by what they mean there."""
+    if isinstance(tree, sp.Symbol):
+        return known[tree.name]
+    head, arguments = type(tree).__name__, tree.args
+    if head == "Part":
+        value = known[arguments[0].name]
+        for index in arguments[1:]:
+            value = value[int(by_mathematica(index, known)) - 1]
+        return value
+    if head in ("Sum", "Product"):
+        inside, *ranges = arguments
+        ends = [range(int(by_mathematica(low, known)), int(by_mathematica(high, known)) + 1) for _, low, high in ranges]
+        indices = [index.name for index, *_ in ranges]
+        terms = (by_mathematica(inside, known | dict(zip(indices, at, strict=True))) for at in itertools.product(*ends))
+        return (sum if head == "Sum" else math.prod)(terms)
+    values = [by_mathematica(argument, known) for argument in arguments]
+    meant = {"KroneckerDelta": sp.KroneckerDelta, "Binomial": sp.binomial, "FactorialPower": sp.ff}
+    return meant.get(head, tree.func)(*values) if values else tree
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_mathematica_means_what_is_stated(name):
+    found, printer = result(name), printers.MathematicaPrinter()
+    head, body = found.code("mathematica").partition("*)\n")[2].split(" :=\n")
+    names = [printer.name(quantity) for quantity in code.arguments(found)]
+    assert head == f"{printer.name(name.replace('-', '_'))}[{', '.join(f'{quantity}_' for quantity in names)}]"
+    for number, quantity in enumerate(names):  # SymPy's parser takes some for its own: gamma, S, Q
+        body = re.sub(rf"\b{quantity}\b", f"quantity{number}", body)
+    tree = sp.sympify(parse_mathematica(body))
+    for given, expected in cases(code._right_side(found)):
+        known = {f"quantity{number}": value for number, value in enumerate(given.values())}
+        assert float(by_mathematica(tree, known)) == pytest.approx(expected.real, rel=1e-12, abs=1e-12)
 
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}

@@ -1,6 +1,7 @@
 """The command line ``python -m derivations``."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,12 +48,13 @@ def test_show_has_every_format(capsys, form):
 
 def test_show_writes_indices_below_and_its_steps(capsys):
     _, out, _ = ran(capsys, "show", "fp-rate-target", "--steps")
-    assert "Aₐ⋅zₐ" in out
-    assert "assumed" in out or "uses: " in out
+    assert "zₐAₐ" in out
+    assert "uses score-gradient" in out
     for step in result("fp-rate-target").steps:
         assert step.said in out
     _, out, _ = ran(capsys, "show", "fp-rate-target", "--steps", "--format", "latex")
-    assert out.count("% ") == len(result("fp-rate-target").steps)
+    for step in result("fp-rate-target").steps:
+        assert step.said in re.findall(r"% Step \d: (.*) \(", out)
 
 
 def test_check_prints_how_each_result_was_verified(capsys):
@@ -98,11 +100,12 @@ def test_an_export_of_what_does_not_hold_fails(capsys, monkeypatch, tmp_path, fa
 BAD = [
     ((), "COMMAND"),
     (("prove",), "invalid choice: 'prove' (choose from"),
-    (("show", "fp"), "NAME='fp': expected one of attention, "),
-    (("check", "fp"), "NAME='fp': expected one of attention, "),
+    (("show", "fp-rate"), "NAME='fp-rate': expected a result, such as pp-rate, fp-rate-other, fp-rate-target"),
+    (("check", "fp-rate"), "; “python -m derivations list” lists all"),
     (("show", "attention", "--format", "word"), "--format: invalid choice: 'word' (choose from"),
     (("show", "attention", "--format", "c", "--steps"), "--format='c': expected unicode or latex with --steps"),
     (("export", "equations.pdf"), "FILE='equations.pdf': expected a name that ends in .md, .tex, .html"),
+    (("export", "/dev/null/equations.md"), "FILE='/dev/null/equations.md': cannot be written: "),
 ]
 
 
@@ -112,6 +115,15 @@ def test_bad_input_is_refused_in_one_line(capsys, arguments, said):
     assert (status, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_folder_is_not_written_over_and_nothing_is_checked_first(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "document", lambda *_: pytest.fail("checked"))
+    (tmp_path / "equations.md").mkdir()
+    status, _, err = ran(capsys, "export", str(tmp_path / "equations.md"))
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "equations.md': expected a file, found a folder" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["equations.md"]
 
 
 @pytest.mark.parametrize("command", [(), ("list",), ("show",), ("check",), ("export",)])

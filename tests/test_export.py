@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 import derivations
-from derivations import boxes, export, pages
+from derivations import boxes, export, pages, symbols
 from derivations.abbreviate import abbreviate
 from derivations.layout import lay_out
 from derivations.statements import result, results
@@ -26,7 +26,7 @@ NAMES = [found.name for found in results()]
 KNOWN = r"""
 \frac \binom \sqrt \sum \prod \int \lim \text \mathrm \left \right \Bigl \Bigr \quad \begin \end \partial
 \infty \neq \geq \leq \to \approx \lfloor \rfloor \lceil \rceil \langle \rangle \Longrightarrow \prime
-\log \exp \min \max
+\log \exp \min \max \times
 """
 MACROS = set(re.findall(r"[A-Za-z]+", KNOWN)) | set(boxes._SIGNS)
 
@@ -106,6 +106,7 @@ def test_every_kind_of_expression_has_its_form():
 x, y = sp.symbols("x y", positive=True)
 SHOWN = [
     (sp.Sum((1 - sp.KroneckerDelta(a, j)) * z[j] * A[j], (j, 1, N)), r"\sum_{j = 1, j \neq a}^{N} z_{j} A_{j}"),
+    (sp.Sum(0, (j, 1, N)), "0"),
     (sp.Sum(-A[j], (j, 1, N)), r"- \sum_{j = 1}^{N} A_{j}"),
     (sp.Sum(x - A[j], (j, 1, N)), r"\sum_{j = 1}^{N} (x - A_{j})"),
     (y * sp.Sum(A[j], (j, 1, N)) ** 2, r"y \left( \sum_{j = 1}^{N} A_{j} \right)^{2}"),
@@ -258,16 +259,24 @@ def test_the_latex_document_compiles_and_nothing_runs_over(blocks, tmp_path):
 
 def test_markdown_keeps_formulas_from_its_own_rules(blocks):
     text = pages.markdown(blocks)
-    lines = text.splitlines()
-    assert text.count("```") % 2 == 0
-    for number, line in enumerate(lines):
-        if line == "```math":
-            assert lines[number - 1] == ""
-            end = lines.index("```", number)
-            assert lines[end + 1] == ""
-            assert "" not in lines[number:end]
-    assert r"\operatorname" not in text
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(re.findall(r'<a id="([^"]+)">', text))
+    for fence in re.finditer(r"```math\n(.*?)\n```", text, flags=re.S):
+        assert text[fence.start() - 2 : fence.start()] == text[fence.end() : fence.end() + 2] == "\n\n"
+        assert len(fence[1]) <= pages._LONGEST
+        assert_latex(fence[1])  # no macro besides: some that MathJax knows, repository pages refuse
+        assert "\n\n" not in fence[1]
+    assert text.count("```") == 2 * text.count("```math")
+    inline = [part for line in text.splitlines() if line.startswith("| $") for part in line.split("|")[1].split(", ")]
+    assert len(inline) > 60
+    for part in inline:
+        assert re.fullmatch(r" ?\$`[^`$|<]+`\$ ?", part)
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(re.findall(r'<a name="([^"]+)">', text))
+
+
+def test_every_symbol_is_listed_with_its_meaning():
+    listed = {name: said for _, names, said in export.notation().rows for name in names.split(", ")}
+    kinds = (sp.Symbol, sp.IndexedBase)
+    assert set(listed) == {name for name, symbol in vars(symbols).items() if isinstance(symbol, kinds)}
+    assert all(listed.values())
 
 
 ARITIES = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "munderover": 3}

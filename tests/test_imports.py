@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import derivations
+
 ROOT = Path(__file__).parent.parent
 MODULES = [path for package in ("derivations", "dynamics", "figures") for path in sorted((ROOT / package).glob("*.py"))]
 SHELL = "derivations._shell"
@@ -96,6 +98,15 @@ def test_the_loops_hold_no_formula(path):
     powers = [node for node in ast.walk(tree) if isinstance(node, ast.Pow)]
     assert powers == []
     assert packages(path) <= {"numpy", "collections", "typing"}
+
+
+def test_the_hash_of_the_equations_is_of_what_the_running_rates_come_from_and_of_nothing_else():
+    program = (
+        "import sys; from derivations import rates; rates.formulas();"
+        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('derivations.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert sorted(done.stdout.split()) == list(derivations._RUNNING)
 
 
 def test_importing_dynamics_loads_neither_sympy_nor_scipy_nor_numba():
