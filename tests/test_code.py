@@ -251,6 +251,14 @@ def test_what_has_no_code_form_is_refused(right, reason, language):
         code.write(Stated(right), language)
 
 
+def test_the_base_of_the_logarithm_has_a_name_in_every_language():
+    forms = {language: code.write(Stated(sp.E * x), language) for language in code.LANGUAGES}
+    assert "exp(1.0)" in forms["c"]
+    assert "exp(1.0)" in forms["julia"]
+    assert "math.e" in forms["python"]
+    assert "E*x" in forms["mathematica"]
+
+
 def test_an_inequality_has_no_code():
     stated = Stated(x)
     stated.statement = sp.Ge(sp.Symbol("left"), 0)
