@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from derivations.statements import results as results
 
 _HOME = {"Result": "statements", "result": "statements", "results": "statements", "DerivationError": "proof"}
-_MODULES = ("gradients", "learning", "model", "rates", "symbols")
+_MODULES = ("errata", "gradients", "learning", "model", "rates", "symbols")
 # What the running rates are made from: ``rates`` and all that it imports.
 _RUNNING = ("gradients", "learning", "model", "proof", "rates", "statements", "symbols")
 __all__ = [
     "DerivationError",
     "Result",
+    "errata",
     "gradients",
     "learning",
     "model",

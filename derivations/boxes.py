@@ -127,8 +127,8 @@ def _pieces(box: Box, room: float = WIDTH) -> list[Box]:
     match box.kind:
         case "sum":
             return [piece for n, part in enumerate(box.parts) for piece in _pieces(part, WIDTH if n else room)]
-        case "fraction":
-            return _pieces(_beside_the_bar(*box.parts), room)
+        case "fraction" if (factors := _beside_the_bar(*box.parts)) != box:
+            return _pieces(factors, room)
         case "root":
             half = row(Box("number", text="1"), operator("/"), Box("number", text="2"))
             return _pieces(Box("power", (brackets(box.parts[0]), half)), room)

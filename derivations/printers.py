@@ -122,6 +122,9 @@ class JuliaPrinter(Named, JuliaCodePrinter):
 
     spoken: Language = "julia"
 
+    def _print_Exp1(self, _: sp.Expr) -> str:
+        return "exp(1.0)"
+
     def count(self, expression: sp.Expr) -> str:
         """The expression where it counts: an index, or where a loop ends."""
         return self.scalar(expression)

@@ -156,6 +156,68 @@ def test_mathematica_means_what_is_stated(name):
         assert float(by_mathematica(tree, known)) == pytest.approx(expected.real, rel=1e-12, abs=1e-12)
 
 
+class FromOne:
+    """An array of Julia: counted from 1, by as many indices as it has."""
+
+    def __init__(self, entries):
+        self.entries = entries
+
+    def __getitem__(self, indices):
+        value = self.entries
+        for index in indices if isinstance(indices, tuple) else (indices,):
+            assert index >= 1
+            value = value[index - 1]
+        return value
+
+
+def from_julia(source):
+    """The few statements of Julia that the code is made of, in Python; a block goes on until its end."""
+    depth, written = 0, []
+    for line in (line.strip() for line in source.splitlines()):
+        if not line or line.startswith(("#", "choose(n, k) =", "falling(n, k) =")):
+            continue
+        if line == "end":
+            depth -= 1
+            continue
+        started = re.sub(r"^function (.*)$", r"def \1:", line)
+        started = re.sub(r"^for (\w+) in (.*):(.*)$", r"for \1 in range(\2, \3 + 1):", started)
+        written.append("    " * depth + chosen(started.replace("^", "**").replace("//", "/")))
+        depth += started != line
+        assert depth > 0
+    assert depth == 0
+    return "\n".join(written)
+
+
+def chosen(line):
+    """`condition ? first : second` in Python, within the brackets that are around it."""
+    place = line.find(" ? ")
+    if place < 0:
+        return line
+    start, end, colon, depth = place, place, 0, 0
+    while depth >= 0:
+        start -= 1
+        depth += {")": 1, "(": -1}.get(line[start], 0)
+    depth = 0
+    while depth >= 0:
+        end += 1
+        depth += {"(": 1, ")": -1}.get(line[end], 0)
+        colon = end if depth == 0 and line[end : end + 3] == " : " and not colon else colon
+    condition, first, second = line[start + 1 : place], line[place + 3 : colon], line[colon + 3 : end]
+    return chosen(f"{line[: start + 1]}({first}) if ({condition}) else ({second}){line[end:]}")
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_julia_read_as_it_is_meant_computes_what_is_stated(name):
+    """Read by a dozen rules: there is not always a Julia to run it."""
+    found = result(name)
+    space = {function: getattr(math, function) for function in ("exp", "log", "sqrt", "pi")}
+    exec(code._HELPERS["python"]["choose"] + code._HELPERS["python"]["falling"], space | {"math": math}, space)
+    exec(from_julia(found.code("julia")), space)
+    for given, expected in cases(code._right_side(found)):
+        arguments = [FromOne(value) if isinstance(value, list) else value for value in given.values()]
+        assert space[name.replace("-", "_")](*arguments) == pytest.approx(expected.real, rel=1e-12, abs=1e-12)
+
+
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -249,6 +311,14 @@ REFUSED = [
 def test_what_has_no_code_form_is_refused(right, reason, language):
     with pytest.raises(ValueError, match=f"result 'a-name' has no code form: {reason}"):
         code.write(Stated(right), language)
+
+
+def test_the_base_of_the_logarithm_has_a_name_in_every_language():
+    forms = {language: code.write(Stated(sp.E * x), language) for language in code.LANGUAGES}
+    assert "exp(1.0)" in forms["c"]
+    assert "exp(1.0)" in forms["julia"]
+    assert "math.e" in forms["python"]
+    assert "E*x" in forms["mathematica"]
 
 
 def test_an_inequality_has_no_code():
