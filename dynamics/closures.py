@@ -25,6 +25,7 @@ from dynamics.setting import Setting
 if TYPE_CHECKING:
     import sympy as sp
 
+Method = Literal["auto", "enumeration", "integral"]
 Closure = Literal["exact", "mean-field"]
 EXACTNESS: dict[Closure, str] = {"exact": "exact", "mean-field": "large-P"}
 
@@ -87,6 +88,20 @@ class _Area:
     latent: float | None = None  # its value where it is the same in every row
 
 
+def count_rows(setting: Setting, coordinates: Coordinates) -> int:
+    """Rows of enumeration: occupancies times combinations of latent values, of every cluster.
+
+    Raises
+    ------
+    ValueError
+        If the geometry has real sizes.
+    """
+    geometry = setting.geometry
+    accept(geometry.patch_class is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
+    combinations = sum(len(setting.law.values) ** count for count in geometry.areas)
+    return occupancy.count_rows(coordinates.class_size, int(setting.masked)) * combinations
+
+
 def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     """Every occupancy and latent combination, by enumeration. Exact; result ``occupancy-law``.
 
@@ -95,17 +110,13 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     ValueError
         If the geometry has real sizes, or there are more rows than memory should hold.
     """
-    geometry = setting.geometry
-    accept(geometry.patch_class is not None, "closure", "exact", '"mean-field": sizes are real numbers here')
-    masked = int(setting.masked)
-    values = len(setting.law.values)
-    occupancies = occupancy.count_rows(coordinates.class_size, masked)
-    rows = occupancies * sum(values**count for count in geometry.areas)
+    geometry, masked = setting.geometry, int(setting.masked)
+    rows, occupancies = count_rows(setting, coordinates), occupancy.count_rows(coordinates.class_size, masked)
     fits = 2 * 32 * rows + 3 * 8 * occupancies * (len(coordinates.class_size) + 2) <= MOST_BYTES
     size = (
         f"10^{math.log10(rows):.1f} rows of occupancies and latent values take more than {MOST_BYTES / 2**30:.0f} GiB"
     )
-    accept(fits, "closure", "exact", f'"mean-field" here: {size}')
+    accept(fits, "method", "enumeration", f'"integral" here: {size}')
     unmasked, probability = occupancy.enumerate_counts(coordinates.class_size, masked)
     layouts, latents = [], []
     for k, count in enumerate(geometry.areas):
@@ -134,7 +145,7 @@ def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
     for k in range(geometry.clusters):
         own = {int(coordinates.target[k]), geometry.global_area(k)}
         layout: list[_Area] = []
-        for area in _merged_areas(coordinates, k, columns):
+        for area in merged_areas(coordinates, k, columns):
             if area.number in own:
                 layout.append(area)
                 continue
@@ -152,7 +163,7 @@ def _cell(coordinates: Coordinates, s: np.integer) -> tuple[int, float, int]:
     return int(coordinates.pp[s]), float(coordinates.class_size[s]), int(s)
 
 
-def _merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list[_Area]:
+def merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list[_Area]:
     """Areas of cluster k, those of one coordinate taken together; appends the size of each cell to `columns`."""
     copies, merged = coordinates.area_copies(k), []
     for fp in np.unique(coordinates.fp[k]):

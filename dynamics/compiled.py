@@ -1,8 +1,9 @@
 """SymPy to Numba: the derived formulas, written to a file with the loops around them, loaded compiled or plain.
 
-The file lies in a cache folder under a name that hashes the text of ``derivations``, of the loops and of this module,
-and the versions of what generates and compiles it: finding it needs no SymPy, and Numba caches its machine code beside
-it. The folder is the user's cache directory, or what the environment variable ATTENTION_DYNAMICS_CACHE names.
+The file lies in a cache folder under a name that hashes the text that the running rates come from, that of the loops
+and of this module, and the versions of what generates and compiles it: finding it needs no SymPy, and Numba caches its
+machine code beside it. The folder is the user's cache directory, or what the environment variable
+ATTENTION_DYNAMICS_CACHE names.
 """
 
 from __future__ import annotations
@@ -18,36 +19,48 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import loops, source
+from dynamics import loops, nodes, quadrature, source
 from dynamics.closures import Rule
+from dynamics.integral import IntegralRule, Workspace
+
+Part = Literal["rows", "nodes", "slopes"]
 
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
 
 
 @cache
-def kernel(compiled: bool) -> ModuleType:
-    """The generated module: ``rate_and_loss``, ``jacobian`` and the other loops, compiled or as plain Python.
+def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
+    """A generated module, compiled or as plain Python.
+
+    Parameters
+    ----------
+    compiled : bool
+    part : "rows" | "nodes" | "slopes"
+        ``rate_and_loss``, ``jacobian`` and the other loops over the rows of a rule; those of the integral form over its
+        nodes, without the Jacobian; the Jacobian of that, which takes long to compile.
 
     Raises
     ------
     RuntimeError
         At first build, if the kernel disagrees with the loss differentiated for one small geometry.
     """
-    path = _cache_folder() / f"kernel_{_fingerprint()}.py"
+    path = _cache_folder() / f"{part}_{_fingerprint()}.py"
     try:
         if not _is_whole(path):
-            _write(path)
+            _write(path, part)
     except OSError:  # a folder that nobody may enter or write to: build in one that goes with the process
-        path = _write(Path(_temporary_folder().name) / path.name)
+        path = _write(Path(_temporary_folder().name) / path.name, part)
     module = _load(path, compiled)
     checked = path.with_suffix(_MARKS[compiled])
     if not checked.exists():
-        from dynamics.selfcheck import check_kernel
+        from dynamics import selfcheck
 
-        check_kernel(module)
+        check = {"rows": selfcheck.check_kernel, "nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes}
+        check[part](module)
         _mark(checked)
     return module
 
@@ -71,10 +84,10 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _fingerprint() -> str:
     """Names the generated file: the equations, the loops, and all that generates and compiles them."""
     digest = hashlib.sha256(source_hash().encode())
-    for module in (loops, source, sys.modules[__name__]):
+    for module in (loops, nodes, quadrature, source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
-    digest.update(" ".join(Rule._fields).encode())
+    digest.update(" ".join([*Rule._fields, *IntegralRule._fields]).encode())
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
@@ -94,12 +107,12 @@ def _is_whole(path: Path) -> bool:
     return f"{head}\n" == _head(text)
 
 
-def _write(path: Path) -> Path:
+def _write(path: Path, part: Part) -> Path:
     """Generate the module at `path`."""
     from tqdm import tqdm
 
     tqdm.write(f"deriving the rates and writing {path} (once per machine)", file=sys.stderr)
-    text = source.kernel_source()
+    text = source.kernel_source() if part == "rows" else source.nodes_source(slopes=part == "slopes")
     for mark in _MARKS.values():
         path.with_suffix(mark).unlink(missing_ok=True)
     with write_beside(path) as partial:
@@ -134,7 +147,7 @@ def _load(path: Path, compiled: bool) -> ModuleType:
         namespace = {"jit": numba.njit(cache=keep, error_model="numpy"), "exp": math.exp}
     else:
         namespace = {"jit": source.as_it_stands, "exp": _exp}
-    vars(module).update(namespace)
+    vars(module).update(namespace, log=math.log, expm1=math.expm1, log1p=math.log1p, Workspace=Workspace)
     sys.modules[name] = module  # where Numba looks for it when it loads machine code
     spec.loader.exec_module(module)
     return module

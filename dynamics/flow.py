@@ -255,6 +255,7 @@ def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Arra
         "query": system.query if isinstance(system.query, str) else int(system.query),
         "closure": system.closure,
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",
+        "method of the mean": system.method,
         "merge": system.merge,
         **system.setting.provenance,
         "equations": source_hash(),

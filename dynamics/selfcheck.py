@@ -9,6 +9,7 @@ all differ, and samples with and without the latents of the one before.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 
 from dynamics.closures import Rule
 from dynamics.geometry import Array
+from dynamics.integral import IntegralRule
 from dynamics.source import UNROLLED
 
 TOLERANCE = 1e-12
@@ -48,6 +50,50 @@ def check_kernel(module: ModuleType) -> None:
             rule, y = _one_cluster(rng, areas), rng.normal(scale=scale, size=2 * areas + 1)
             found, loops = (_evaluated(module, form, y, rule) for form in (f"_{areas}", ""))
             _agree(f"form for {areas} areas", found, loops)
+
+
+def check_nodes(module: ModuleType) -> None:
+    """Hold rates and loss of the integral form against enumeration: two clusters, several latents, equal areas."""
+    for rule, integral, y in _small_problems():
+        rate, loss = module.rate_and_loss_integral(y, integral)
+        expected_rate, expected_loss = _enumeration().rate_and_loss(y, rule)
+        found = {"rate": rate, "loss": np.array(loss)}
+        _agree("integral form", found, {"rate": expected_rate, "loss": np.array(expected_loss)})
+
+
+def check_slopes(module: ModuleType) -> None:
+    """Hold the Jacobian of the integral form against that of enumeration."""
+    for rule, integral, y in _small_problems():
+        expected = {"jacobian": _enumeration().jacobian(y, rule)}
+        _agree("integral form", {"jacobian": module.jacobian_integral(y, integral)}, expected)
+
+
+def _enumeration() -> ModuleType:
+    from dynamics.compiled import kernel
+
+    return kernel(True)
+
+
+def _small_problems() -> Iterator[tuple[Rule, IntegralRule, Array]]:
+    """Small settings as enumeration and as integral, at states from near zero to locked."""
+    from dynamics import closures
+    from dynamics.coordinates import Coordinates
+    from dynamics.geometry import Geometry
+    from dynamics.integral import integral_rule
+    from dynamics.setting import Setting
+
+    labels = [[0, 0, 0, 1, 1, 2, 2, 3, 3], [0, 1, 1, 1, 0, 2, 2, 2, 1]]
+    law = [0.4, 1.0, 1.7], [0.2, 0.5, 0.3]
+    settings = (Setting(Geometry.from_labels(labels), law, 0.45), Setting(Geometry.from_labels(labels[:1]), 0.8, 0.7))
+    rng = np.random.default_rng(0)
+    for setting in settings:
+        coordinates = Coordinates.of(setting, 0)
+        rules = closures.exact(setting, coordinates), integral_rule(setting, coordinates, 1e-13)
+        for scale, lock in ((0.3, 0.0), (1.5, 0.0), (0.3, 12.0)):
+            y = rng.normal(scale=scale, size=len(coordinates.names))
+            for k, target in enumerate(coordinates.target):
+                y[coordinates.fp[k][target]] += lock
+            yield *rules, y
 
 
 def _evaluated(module: ModuleType, form: str, y: Array, rule: Rule) -> dict[str, Array]:

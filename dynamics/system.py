@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamics import closures
-from dynamics.closures import Closure, Rule
+from dynamics.closures import Closure, Method, Rule
 from dynamics.compiled import kernel
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, real_array, whole_number
+from dynamics.errors import accept, real_array, real_number, whole_number
 from dynamics.geometry import Array
+from dynamics.integral import IntegralRule, integral_rule
 from dynamics.laws import Law
 from dynamics.setting import Setting
 from dynamics.source import interpret
@@ -24,11 +25,19 @@ from dynamics.source import interpret
 if TYPE_CHECKING:
     import sympy as sp
 
+MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
 
 def reduce(
-    setting: Setting, query: int | str, closure: Closure = "exact", *, merge: bool = True, compiled: bool = True
+    setting: Setting,
+    query: int | str,
+    closure: Closure = "exact",
+    *,
+    method: Method = "auto",
+    rtol: float = 1e-12,
+    merge: bool = True,
+    compiled: bool = True,
 ) -> System:
     """The reduced system of a masked query.
 
@@ -38,7 +47,12 @@ def reduce(
     query : int or "local" or "global"
         A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
     closure : "exact" or "mean-field"
-        How the mean over masks and latents is taken: by enumeration of all (exact), or at the mean counts (large-P).
+        How the mean over masks and latents is taken: exactly, or at the mean counts (large-P).
+    method : "auto" | "enumeration" | "integral"
+        How the exact mean is computed: a row for every occupancy and latent value, or as an integral at a cost linear
+        in the areas, at any size. "auto" takes what costs less, and ``System.method`` says which that was.
+    rtol : float
+        Of the integral: bounds its error, relative to the mean of absolute values.
     merge : bool
         Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
     compiled : bool
@@ -47,12 +61,21 @@ def reduce(
     Raises
     ------
     ValueError
-        If the query or closure does not exist, or an exact closure has more rows than memory holds.
+        If the query, closure or method does not exist, or enumeration has more rows than memory holds.
     """
     accept(isinstance(setting, Setting), "setting", setting, "a Setting")
     accept(closure in get_args(Closure), "closure", closure, " or ".join(map(repr, get_args(Closure))))
+    accept(method in get_args(Method), "method", method, " or ".join(map(repr, get_args(Method))))
+    accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
+    rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
     coordinates = Coordinates.of(setting, query, merge)
-    rule = {"exact": closures.exact, "mean-field": closures.mean_field}[closure](setting, coordinates)
+    rule: Rule | IntegralRule
+    if closure == "mean-field":
+        rule = closures.mean_field(setting, coordinates)
+    elif method == "integral" or (method == "auto" and closures.count_rows(setting, coordinates) > MOST_ROWS):
+        rule = integral_rule(setting, coordinates, rtol)
+    else:
+        rule = closures.exact(setting, coordinates)
     return System(setting, query, closure, coordinates, rule, merge, compiled)
 
 
@@ -70,7 +93,7 @@ class System:
     query: int | str
     closure: Closure
     coordinates: Coordinates
-    rule: Rule
+    rule: Rule | IntegralRule
     merge: bool = True
     compiled: bool = True
 
@@ -98,26 +121,39 @@ class System:
         """Of the rates: "exact" or "large-P"; a flow is continuous-time besides."""
         return closures.EXACTNESS[self.closure]
 
+    @property
+    def method(self) -> str:
+        """How the mean is taken: "enumeration" or "integral" of the exact one; "mean counts"."""
+        if isinstance(self.rule, IntegralRule):
+            return "integral"
+        return "enumeration" if self.closure == "exact" else "mean counts"
+
     @cached_property
-    def unrolled(self) -> int:
-        """Number of areas of the one-cluster form without loops that is used; 0 where the loops are."""
-        return closures.unrolled_form(self.rule)
+    def form(self) -> str:
+        """What the names of the functions in use end in: the integral, so many areas without loops, or nothing."""
+        if isinstance(self.rule, IntegralRule):
+            return "_integral"
+        areas = closures.unrolled_form(self.rule)
+        return f"_{areas}" if areas else ""
 
     @cached_property
     def kernel(self) -> ModuleType:
-        """The generated functions, loaded at first use."""
+        """The generated functions over the rows of a rule, loaded at first use."""
         return kernel(self.compiled)
 
     def loop(self, name: str) -> Callable[..., Any]:
-        """A function of the kernel that has an unrolled form, in the form that is used."""
-        return getattr(self.kernel, f"{name}_{self.unrolled}" if self.unrolled else name)
+        """A function of a kernel in the form that is used."""
+        module = self.kernel
+        if isinstance(self.rule, IntegralRule):
+            module = kernel(self.compiled, "slopes" if name == "jacobian" else "nodes")
+        return getattr(module, f"{name}{self.form}")
 
     @cached_property
-    def _rate_and_loss(self) -> Callable[[Array, Rule], tuple[Array, float]]:
+    def _rate_and_loss(self) -> Callable[[Array, Any], tuple[Array, float]]:
         return self.loop("rate_and_loss")
 
     @cached_property
-    def _jacobian(self) -> Callable[[Array, Rule], Array]:
+    def _jacobian(self) -> Callable[[Array, Any], Array]:
         return self.loop("jacobian")
 
     def rate(self, y: npt.ArrayLike) -> Array:
@@ -169,7 +205,9 @@ class System:
 
     @cached_property
     def _attention_rule(self) -> Rule:
-        return self.rule if self.closure == "mean-field" else closures.mean_field(self.setting, self.coordinates)
+        if self.closure == "mean-field" and isinstance(self.rule, Rule):
+            return self.rule
+        return closures.mean_field(self.setting, self.coordinates)
 
     def _attention(self, states: Array, cluster: int, rule: Rule) -> dict[str, Array]:
         on_areas = self.kernel.mean_attention(states, rule, cluster)
@@ -213,22 +251,22 @@ class System:
         """
         import sympy as sp
 
-        rows = len(self.rule.weight)
-        accept(
-            rows <= MOST_EQUATION_ROWS,
-            "rows",
-            rows,
-            f"at most {MOST_EQUATION_ROWS}: a sum over more is not for reading",
-        )
         state = [sp.Symbol(name, real=True) for name in self.names]
-        given = self.rule.with_numbers(lambda value: sp.nsimplify(value, rational=True))
-        rule = given if numbers else self.rule.with_symbols()[1]
+        given = self._rows().with_numbers(lambda value: sp.nsimplify(value, rational=True))
+        rule = given if numbers else self._rows().with_symbols()[1]
         rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
         return dict(zip(self.names, rate, strict=True))
 
     def numbers(self) -> dict[sp.Indexed, float]:
         """The value of every symbol in ``equations()`` that is no coordinate."""
-        return self.rule.with_symbols()[0]
+        return self._rows().with_symbols()[0]
+
+    def _rows(self) -> Rule:
+        """The rule, if it has few enough rows to write out."""
+        exact = self.closure == "exact"
+        rows = closures.count_rows(self.setting, self.coordinates) if exact else len(self.rule.weight)
+        accept(rows <= MOST_EQUATION_ROWS, "rows", rows, f"at most {MOST_EQUATION_ROWS}: more are not for reading")
+        return closures.exact(self.setting, self.coordinates) if isinstance(self.rule, IntegralRule) else self.rule
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""

@@ -85,7 +85,14 @@ CALLS = [
         "closure='exact': expected \"mean-field\"",
     ),
     (lambda: dy.reduce(WIDE, 0, "closed"), "closure='closed': expected 'exact' or 'mean-field'"),
-    (lambda: dy.reduce(vit(), "local"), r"closure='exact': expected \"mean-field\" here: 10\^12.\d rows"),
+    (
+        lambda: dy.reduce(vit(), "local", method="enumeration"),
+        r"method='enumeration': expected \"integral\" here: 10\^12.\d rows",
+    ),
+    (lambda: dy.reduce(WIDE, 0, method="guess"), "method='guess': expected 'auto' or 'enumeration' or 'integral'"),
+    (lambda: dy.reduce(WIDE, 0, "mean-field", method="integral"), "method='integral': expected 'auto'"),
+    (lambda: dy.reduce(WIDE, 0, rtol=0.5), "rtol=0.5: expected a number in"),
+    (lambda: dy.reduce(vit(), "local").equations(), "rows=3.*: expected at most 500"),
     (lambda: system().rate(np.zeros(6)), r"y=array.*: expected a state of shape \(7,\), not \(6,\)"),
     (lambda: system().rate(np.ones(7) * 1j), r"y=array.*1.j.*: expected a state of shape \(7,\)"),
     (lambda: system().loss(["1"] * 7), r"y=.'1'.*: expected a state of shape \(7,\)"),
@@ -140,6 +147,6 @@ def test_an_impossible_request_is_refused_before_it_takes_memory():
     setting = vit()
     tracemalloc.start()
     with pytest.raises(ValueError, match="rows of occupancies"):
-        dy.reduce(setting, "local")
+        dy.reduce(setting, "local", method="enumeration")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()

@@ -95,12 +95,12 @@ def test_one_compilation_serves_every_geometry():
 
 
 def test_the_unrolled_form_is_used_where_it_fits_and_only_there():
-    assert dy.reduce(WIDE, "local", "mean-field").unrolled == 3
-    assert dy.reduce(WIDE, "global", "mean-field").unrolled == 2
-    assert dy.reduce(WIDE, "local").unrolled == 0
-    assert dy.reduce(TWO, 0, "mean-field").unrolled == 0
+    assert dy.reduce(WIDE, "local", "mean-field").form == "_3"
+    assert dy.reduce(WIDE, "global", "mean-field").form == "_2"
+    assert dy.reduce(WIDE, "local").form == ""
+    assert dy.reduce(TWO, 0, "mean-field").form == ""
     one_patch_areas = dy.Setting(dy.Geometry.single_cluster(5, 1, 4))
-    assert dy.reduce(one_patch_areas, "local", "mean-field").unrolled == 0
+    assert dy.reduce(one_patch_areas, "local", "mean-field").form == ""
 
 
 MUTANTS = {
@@ -180,7 +180,7 @@ def fresh(folder, code="S.rate(S.initial)", compiled_=False):
 def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
     first = fresh(tmp_path)
     assert "deriving" in first.stderr
-    (generated,) = tmp_path.glob("kernel_*.py")
+    (generated,) = tmp_path.glob("rows_*.py")
     stamp = generated.stat().st_mtime_ns
     second = fresh(
         tmp_path, "__import__('numpy').array(['sympy' in __import__('sys').modules, S.rate(S.initial)[0] > 0])"
@@ -193,7 +193,7 @@ def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
 @pytest.mark.parametrize("damage", ["", "import numpy as np\n", None])
 def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, damage):
     first = fresh(tmp_path)
-    (generated,) = tmp_path.glob("kernel_*.py")
+    (generated,) = tmp_path.glob("rows_*.py")
     whole = generated.read_text()
     generated.write_text(whole.replace("A_a*R_a", "A_a*A_a") if damage is None else damage)
     assert fresh(tmp_path).stdout == first.stdout
@@ -220,7 +220,7 @@ def test_two_processes_may_build_at_once(tmp_path):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         both = pool.map(fresh, [tmp_path, tmp_path])
     assert both[0].stdout == both[1].stdout
-    assert len(list(tmp_path.glob("kernel_*.py"))) == 1
+    assert len(list(tmp_path.glob("rows_*.py"))) == 1
 
 
 def test_a_cache_folder_that_cannot_be_written_to_is_done_without(tmp_path):

@@ -1,0 +1,125 @@
+"""The integral form of the exact closure: the areas of a query, and how finely the integral is taken."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dynamics.closures import merged_areas
+from dynamics.coordinates import Coordinates
+from dynamics.geometry import Array, Indices
+from dynamics.setting import Setting
+
+MARGIN = 8  # parts of the tolerance: two ends and the step of the integral in y, the ends and the aliases of that in x
+
+
+class IntegralRule(NamedTuple):
+    """Areas and cells as in ``closures.Rule``, with the law of the latents, and the nodes of the integral."""
+
+    multiplicity: Array  # (n,)
+    areas: Indices  # (K + 1,)
+    target: Indices  # (K,)
+    copies: Array  # (areas,)
+    fp: Indices  # (areas,)
+    cells: Indices  # (areas + 1,)
+    pp: Indices  # (cells,)
+    size: Array  # (cells,) patches, the query not counted
+    latent: Array  # (V,) values
+    chance: Array  # (V,) their probabilities
+    weight: Array  # (K,) probability of the cluster and that the query is masked, over the normaliser of the masks
+    masked: float  # γP − 1, the query not counted
+    others: float  # P − 1
+    start: float  # radius of the circle of marks at y = 0
+    step: float  # of log y
+    from_log: float  # log y · D where the integral may begin, for the largest D
+    to_log: float  # and end, for the smallest
+    tail: float  # −log of what may be left out on the circle
+
+
+class Workspace(NamedTuple):
+    """Room for the jets of one node: last index 0 for the numbers, the others for derivatives along the coordinates."""
+
+    state: Array  # Φ and Υ of a cell
+    own: Array  # mass of the query
+    masses: Array  # of a patch: for each latent value and cell
+    chances: Array  # of a patch to be masked or not
+    cells: Array  # cumulants, for each latent value
+    logs: Array  # of the node mass of each area, for each latent value
+    sums: Array  # cumulants of an area
+    moments: Array  # of an area
+    levers: Array  # moments of an area beside one class of it
+    chosen: Array  # weight of one latent value
+    weight: Array  # of the node, all areas taken together
+    area: Array  # moments of each area, averaged over its latent
+    fp: Array  # and of the lever of Φ
+    pp: Array  # and of those of Υ: of unmasked and of masked patches
+    before: Array  # rest of the sample: the query and the areas before each
+    after: Array  # and after it
+    rest: Array
+    others: Array
+    value: Array
+
+
+def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> IntegralRule:
+    """Areas of every cluster, equal ones taken together, and nodes that bound the error by rtol. Exact to rtol.
+
+    The error is relative to the mean of the absolute values of what is averaged; results ``quadrature``,
+    ``integral-form``.
+    """
+    geometry = setting.geometry
+    layouts = [merged_areas(coordinates, k, []) for k in range(geometry.clusters)]
+    areas = list(itertools.chain(*layouts))
+    first = np.cumsum([0, *map(len, layouts)])
+    target = [
+        first[k] + [area.number for area in layout].index(coordinates.target[k]) for k, layout in enumerate(layouts)
+    ]
+    cells = list(itertools.chain(*(area.cells for area in areas)))
+    masked, others = float(setting.masked - 1), float(geometry.patches - 1)
+    start = masked / (others - masked)
+    return IntegralRule(
+        multiplicity=coordinates.multiplicity,
+        areas=first,
+        target=np.array(target),
+        copies=np.array([area.copies for area in areas]),
+        fp=np.array([area.fp for area in areas]),
+        cells=np.cumsum([0, *(len(area.cells) for area in areas)]),
+        pp=np.array([pp for pp, _, _ in cells], dtype=int),
+        size=np.array([size for _, size, _ in cells], dtype=float),
+        latent=setting.law.values,
+        chance=setting.law.weights,
+        weight=setting.weights * setting.masked_fraction / _normaliser(int(masked), int(others), start),
+        masked=masked,
+        others=others,
+        start=start,
+        step=_step(rtol / MARGIN),
+        from_log=math.log(2 * rtol / MARGIN) / 2,  # ∫₀ᵉ y dy = ε²/2, for the loss; less for the rates
+        to_log=_end(rtol / MARGIN),
+        tail=math.log(MARGIN * (1 + math.sqrt(others)) / rtol),
+    )
+
+
+def _normaliser(masked: int, others: int, start: float) -> float:
+    """binomial(P − 1, M') r^M' / (1 + r)^(P − 1), from the circle: logarithms of factorials would lose digits."""
+    angle = 2 * np.pi * np.arange(others + 1) / (others + 1)
+    growth = others * np.log1p(start * np.expm1(1j * angle) / (1 + start)) - 1j * masked * angle
+    return float(np.exp(growth).real.mean())
+
+
+def _step(error: float) -> float:
+    """Step of log y at which the trapezoid rule errs by so much: result ``quadrature``."""
+    from scipy.optimize import brentq
+
+    def excess(frequency: float) -> float:
+        return 0.5 * math.log(2 * math.pi) + 2.5 * math.log(frequency) - math.pi * frequency / 2 - math.log(error)
+
+    return 2 * math.pi / float(brentq(excess, 2.0, 1e3))
+
+
+def _end(error: float) -> float:
+    """Logarithm of the x beyond which ∫ y² exp(−y) dy / 2 holds so much."""
+    from scipy.special import gammainccinv
+
+    return math.log(float(gammainccinv(3, error)))

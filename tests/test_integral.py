@@ -1,0 +1,112 @@
+"""The integral form of the exact closure: against enumeration, at any size, and what its error is bounded by."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dynamics as dy
+from dynamics import integral
+from tests.settings import SMALL, THREE_VALUES, WIDE
+from tests.strategies import settings_of_learning
+
+VIT = dy.Setting(dy.Geometry.single_cluster(98, 7, 14))  # P = 196
+LARGE = dy.Setting(dy.Geometry.single_cluster(5000, 50, 100))  # P = 10⁴
+
+
+def agrees_with_enumeration(setting, query, y, tolerance):
+    rows, nodes = (dy.reduce(setting, query, method=method) for method in ("enumeration", "integral"))
+    assert (rows.method, nodes.method) == ("enumeration", "integral")
+    loss, rate = rows.loss(y), rows.rate(y)
+    assert nodes.loss(y) == pytest.approx(loss, rel=tolerance, abs=1e-16)
+    scale = max(loss, np.abs(rate).max())  # of what is averaged: a rate, or its slope, may be a small difference of it
+    assert np.abs(nodes.rate(y) - rate).max() <= tolerance * scale
+    jacobian = rows.jacobian(y)
+    assert np.abs(nodes.jacobian(y) - jacobian).max() <= 10 * tolerance * max(scale, np.abs(jacobian).max())
+
+
+@settings(max_examples=200)
+@given(
+    settings_of_learning(most_patches=10),
+    st.sampled_from([0, 0.3, 2.0]),
+    st.sampled_from([0, 8, 20]),
+    st.integers(0, 99),
+)
+def test_the_integral_is_the_sum_over_all_masks_and_latents(setting, scale, lock, seed):
+    query = seed % setting.geometry.patches
+    system = dy.reduce(setting, query)
+    y = scale * np.random.default_rng(seed).standard_normal(len(system.names))
+    for k, target in enumerate(system.coordinates.target):
+        y[system.coordinates.fp[k][target]] += lock
+    agrees_with_enumeration(setting, query, y, 1e-11)
+
+
+@pytest.mark.parametrize("lock", [0, 3, 10, 20, 30])
+def test_it_keeps_its_digits_as_attention_locks(lock):
+    system = dy.reduce(WIDE, "local", method="integral")
+    y = np.zeros(7)
+    y[:2] = lock, -0.2 * lock
+    agrees_with_enumeration(WIDE, "local", y, 1e-12)
+    expected = dy.reduce(WIDE, "local", method="enumeration").rate(y)
+    assert np.abs(system.rate(y) / expected - 1).max() <= 1e-12  # every rate on its own
+
+
+@pytest.mark.parametrize("setting", [VIT, LARGE], ids=["196", "10000"])
+@pytest.mark.parametrize("lock", [0, 4, 15])
+def test_a_finer_integral_is_the_same(setting, lock):
+    coarse, fine = (dy.reduce(setting, "local", method="integral", rtol=rtol) for rtol in (1e-12, 1e-14))
+    y = np.array([lock, -0.3 * lock, 0, 0.05 * lock, 0, 0, 0])
+    assert np.abs(coarse.rate(y) / fine.rate(y) - 1).max() <= 2e-12
+    assert coarse.loss(y) == pytest.approx(fine.loss(y), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+def test_the_error_is_below_the_tolerance(rtol):
+    for setting in (WIDE, dy.Setting(WIDE.geometry, THREE_VALUES), *SMALL.values()):
+        query = 0 if setting.geometry.clusters > 1 else "local"
+        coarse, fine = (dy.reduce(setting, query, method="integral", rtol=tolerance) for tolerance in (rtol, 1e-13))
+        for scale in (0, 1):
+            y = scale * np.random.default_rng(1).standard_normal(len(fine.names))
+            assert np.abs(coarse.rate(y) - fine.rate(y)).max() <= rtol * np.abs(fine.rate(y)).max()
+            assert coarse.loss(y) == pytest.approx(fine.loss(y), rel=rtol, abs=0)
+
+
+@pytest.mark.parametrize("error", [1e-6, 1e-9, 1e-13])
+def test_the_step_is_that_of_the_derived_error(error):
+    frequency = 2 * math.pi / integral._step(error)
+    assert 2 * abs(mpmath.gamma(3 + 1j * frequency)) / 2 == pytest.approx(error, rel=0.05)  # result "quadrature"
+
+
+def test_auto_takes_what_costs_less_and_says_so():
+    assert dy.reduce(WIDE, "local").method == "enumeration"
+    assert dy.reduce(VIT, "local").method == "integral"
+    assert dy.reduce(VIT, "local", "mean-field").method == "mean counts"
+    assert dy.integrate(dy.reduce(VIT, "local"), t_end=1.0).provenance["method of the mean"] == "integral"
+
+
+def test_descent_and_flow_run_on_the_integral():
+    rows, nodes = (dy.reduce(WIDE, "local", method=method) for method in ("enumeration", "integral"))
+    assert dy.compare(dy.descend(rows, 1.0, 50), dy.descend(nodes, 1.0, 50), tolerance=1e-12).agrees
+    first, second = (dy.integrate(system, until=("target", 0.5)) for system in (rows, nodes))
+    assert second.t[-1] == pytest.approx(first.t[-1], rel=1e-11)
+    stiff = dy.integrate(nodes, until=("target", 0.5), method="BDF", rtol=1e-6)
+    assert stiff.t[-1] == pytest.approx(first.t[-1], rel=1e-4)
+
+
+def test_a_photograph_of_196_patches_is_exact_too():
+    setting = dy.Setting(dy.Geometry.from_image())
+    for query in (0, 90):
+        system = dy.reduce(setting, query)
+        assert system.method == "integral"
+        rate = system.rate(system.initial)
+        pp = np.array([name.startswith("pp") for name in system.names])
+        assert abs((system.multiplicity * rate)[pp].sum()) <= 1e-15
+
+
+def test_plain_python_computes_the_same_integral():
+    plain, compiled = (dy.reduce(SMALL["two"], 0, method="integral", compiled=which) for which in (False, True))
+    y = np.random.default_rng(0).standard_normal(len(plain.names))
+    assert np.abs(plain.rate(y) - compiled.rate(y)).max() <= 1e-14
