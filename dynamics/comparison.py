@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dynamics.errors import accept
+from dynamics.errors import accept, real_number
 from dynamics.trajectory import Trajectory
 
 
@@ -72,7 +72,7 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     for name, curve in (("first", first), ("second", second)):
         accept(isinstance(curve, Trajectory), name, curve, "a Trajectory: a flow, a descent or training.of(query)")
     accept(first.names == second.names, "second", second.names, f"a trajectory of {first.names}")
-    accept(isinstance(tolerance, (int, float)) and tolerance >= 0, "tolerance", tolerance, "a number >= 0")
+    tolerance = real_number("tolerance", tolerance, lambda number: number >= 0, "a number >= 0")
     if np.array_equal(first.t, second.t):  # times may repeat: where attention locks on they differ by less than a float
         after = np.arange(len(first.t))
     else:

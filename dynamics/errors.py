@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from numbers import Real
 from typing import Any
 
@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
+MOST_STEPS = 10**15  # of a descent: years
 
 
 def accept(condition: bool, argument: str, value: Any, expected: str) -> None:
     """Raise a ValueError naming argument, value and what is expected, unless the condition holds."""
     if not condition:
-        shown = " ".join(repr(value).split())
-        raise ValueError(f"{argument}={shown if len(shown) <= 80 else shown[:77] + '...'}: expected {expected}")
+        shown, most = " ".join(repr(value).split()), 300 if isinstance(value, str) else 80  # a path is shown whole
+        raise ValueError(
+            f"{argument}={shown if len(shown) <= most else shown[: most - 3] + '...'}: expected {expected}"
+        )
 
 
 def whole_number(argument: str, value: Any, least: int, most: int | None = None, also: str = "") -> int:
@@ -38,7 +41,10 @@ def whole_number(argument: str, value: Any, least: int, most: int | None = None,
 
 def real_number(argument: str, value: Any, accepted: Callable[[float], bool], expected: str) -> float:
     """The value as a float that is accepted, or a ValueError."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.nan
     accept(bool(accepted(number)), argument, value, expected)
     return number
 
@@ -52,9 +58,15 @@ def real_array(value: Any) -> npt.NDArray[np.float64]:
     """The value as an array of float; empty where it holds text, complex numbers or lists of unequal lengths."""
     try:
         given = np.asarray(value)
-        return given.astype(float) if given.dtype.kind in "biufO" else np.empty(0)
+        numbers = given.dtype.kind in "biuf" or all(isinstance(one, Real) for one in given.flat)
+        return given.astype(float) if numbers else np.empty(0)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0)
+
+
+def choice(argument: str, value: Any, options: Collection[str]) -> None:
+    """Raise a ValueError unless the value is one of these words."""
+    accept(isinstance(value, str) and value in options, argument, value, " or ".join(map(repr, options)))
 
 
 def accept_records(numbers: int, every: int) -> None:
@@ -65,5 +77,6 @@ def accept_records(numbers: int, every: int) -> None:
 
 def rows_and_columns(grid: Any) -> tuple[int, int]:
     """A grid of patches, (H, W), or a ValueError."""
-    accept(isinstance(grid, (tuple, list)) and len(grid) == 2, "grid", grid, "rows and columns of patches, (H, W)")
+    pair = isinstance(grid, (tuple, list, np.ndarray)) and np.shape(grid) == (2,)
+    accept(pair, "grid", grid, "rows and columns of patches, (H, W)")
     return whole_number("grid", grid[0], 1), whole_number("grid", grid[1], 1)

@@ -11,7 +11,16 @@ import numpy.typing as npt
 
 from derivations import source_hash
 from derivations._shell import versions
-from dynamics.errors import accept, accept_records, positive, real_array, real_number, whole_number
+from dynamics.errors import (
+    MOST_STEPS,
+    accept,
+    accept_records,
+    choice,
+    positive,
+    real_array,
+    real_number,
+    whole_number,
+)
 from dynamics.geometry import Array
 from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve
 from dynamics.system import System
@@ -80,15 +89,14 @@ def integrate(
         come to `until` at log t = 700.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
-    accept(method in METHODS, "method", method, " or ".join(map(repr, METHODS)))
-    accept(variable in get_args(Variable), "variable", variable, " or ".join(map(repr, get_args(Variable))))
-    rtol, atol = (
-        real_number(name, value, lambda number: 0 < number < 1, "a number in (0, 1)")
-        for name, value in (("rtol", rtol), ("atol", atol))
-    )
+    choice("method", method, METHODS)
+    choice("variable", variable, get_args(Variable))
+    least = 100 * float(np.finfo(float).eps)
+    rtol = real_number("rtol", rtol, lambda number: least <= number < 1, f"a number in [{least:.2g}, 1)")
+    atol = real_number("atol", atol, lambda number: 0 < number < 1, "a number in (0, 1)")
     y, t, _ = _starting_point(system, start)
-    _check_until(system, until)
-    log_last = _last_moment(t, t_end, log_t_end, until)
+    until = _checked_until(system, until)
+    t_end, log_t_end, log_last = _last_moment(t, t_end, log_t_end, until)
     times = None if t_eval is None else _checked_times(t_eval, t, log_last)
 
     problem = pose(system, y, t, log_last, variable, atol)
@@ -102,16 +110,17 @@ def integrate(
     kept = len(log_t) if finite.all() else int(finite.argmin())
     whole = kept == len(log_t) and solution.status >= 0 and wanted
     if times is not None and whole:
-        at, log_t, states = _at_times(system, problem, solution, y, times, log_t[-1], stopped)
+        at, log_t, states = _at_times(system, problem, solution, y, t, times, log_t[-1], stopped)
     else:
         log_t, states = log_t[:kept], states[:, :kept]
         if t == 0 and variable != "time":
             log_t, states = np.append(-np.inf, log_t), np.column_stack([y, states])
         at = np.exp(log_t)
+        at[0] = t
     if whole and not stopped and (times is None or times[-1] == t_end):
         log_t[-1] = log_last
         at[-1] = math.exp(log_last) if t_end is None else t_end
-    made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": until}
+    made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": list(until) if until else None}
     made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
     made |= {"ended": f"attention on {until[0]} = {until[1]}" if stopped and until else "t_end"}
     curve = _trajectory(system, "flow", log_t, at, states, options | made)
@@ -156,7 +165,7 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
         If the step is so large that the state leaves the finite numbers.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
-    step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0)
+    step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0, MOST_STEPS)
     every = min(whole_number("every", every, 1), max(steps, 1))
     y, t, done = _starting_point(system, start)
     accept_records((2 * len(y) + len(system.rule.fp) + 5) * (-(-steps // every) + 1), every)
@@ -178,28 +187,32 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     return curve
 
 
-def _last_moment(t: float, t_end: float | None, log_t_end: float | None, until: Until) -> float:
-    """Logarithm of the time at which the flow ends at the latest."""
+def _last_moment(
+    t: float, t_end: float | None, log_t_end: float | None, until: Until
+) -> tuple[float | None, float | None, float]:
+    """The two as floats, and the logarithm of the time at which the flow ends at the latest."""
     accept(t_end is None or log_t_end is None, "log_t_end", log_t_end, "one of t_end and log_t_end, not both")
     last = math.exp(LAST_LOG_T)
     if t_end is not None:
-        return math.log(
-            real_number("t_end", t_end, lambda at: t < at <= last, f"a time after {t:g}, at most {last:.3g}")
-        )
+        t_end = real_number("t_end", t_end, lambda at: t < at <= last, f"a time after {t:g}, at most {last:.3g}")
+        return t_end, None, math.log(t_end)
     if log_t_end is not None:
         after = math.log(t) if t > 0 else -math.inf
         expected = f"a number above {after:g}, at most {LAST_LOG_T:g}"
-        return real_number("log_t_end", log_t_end, lambda at: after < at <= LAST_LOG_T, expected)
+        log_t_end = real_number("log_t_end", log_t_end, lambda at: after < at <= LAST_LOG_T, expected)
+        return None, log_t_end, log_t_end
     accept(until is not None, "t_end", t_end, "one of t_end, log_t_end and until")
-    return LAST_LOG_T
+    return None, None, LAST_LOG_T
 
 
-def _check_until(system: System, until: Until) -> None:
-    if until is not None:
-        groups = tuple(system.attention(system.initial))
-        expected = f"(group, attention in (0, 1)), the group one of {', '.join(groups)}"
-        accept(isinstance(until, (tuple, list)) and len(until) == 2 and until[0] in groups, "until", until, expected)
-        accept(isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
+def _checked_until(system: System, until: Until) -> Until:
+    if until is None:
+        return None
+    groups = tuple(system.attention(system.initial))
+    expected = f"(group, attention in (0, 1)), the group one of {', '.join(groups)}"
+    pair = isinstance(until, (tuple, list)) and len(until) == 2 and isinstance(until[0], str) and until[0] in groups
+    accept(pair and isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
+    return until[0], float(until[1])
 
 
 def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
@@ -212,15 +225,17 @@ def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
 
 
 def _at_times(
-    system: System, problem: Problem, solution: Any, y: Array, times: Array, log_end: float, stopped: bool
+    system: System, problem: Problem, solution: Any, y: Array, t: float, times: Array, log_end: float, stopped: bool
 ) -> tuple[Array, Array, Array]:
     """Times, log times and states at the wanted times, and where `until` stopped the flow."""
+    first = problem.log_time(solution.t[0], solution.y[:, 0])
     with np.errstate(divide="ignore"):
         log_times = np.log(times)
+    if t > 0:  # two ways to one logarithm may differ in the last digit
+        log_times = np.maximum(log_times, first)
     if stopped:
         before = log_times < log_end
         times, log_times = np.append(times[before], math.exp(log_end)), np.append(log_times[before], log_end)
-    first = problem.log_time(solution.t[0], solution.y[:, 0])
     early = log_times < first  # on the tangent at t = 0
     states = np.empty((len(y), len(times)))
     states[:, early] = y[:, None] + times[early] * system.rate(y)[:, None]
@@ -235,10 +250,13 @@ def _starting_point(system: System, start: Start) -> tuple[Array, float, int]:
         return system.initial, 0.0, 0
     if isinstance(start, Trajectory):
         accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
-        return system.state(start.y[:, -1]), float(start.t[-1]), int(start.provenance.get("iterations", 0))
-    y = system.state(start, "start")
-    accept(bool(np.isfinite(y).all()), "start", start, "a finite state")
-    return y, 0.0, 0
+        for key, value in system.setting.provenance.items():
+            accept(start.provenance.get(key, value) == value, f"start's {key}", start.provenance.get(key), f"{value}")
+        y, t, done = start.y[:, -1], float(start.t[-1]), int(start.provenance.get("iterations", 0))
+    else:
+        y, t, done = system.state(start, "start"), 0.0, 0
+    accept(bool(np.isfinite(y).all()), "start", y, "a finite state")
+    return np.ascontiguousarray(y), t, done
 
 
 def _described(start: Start) -> str | list[float]:

@@ -74,8 +74,10 @@ class Geometry:
     @classmethod
     def single_cluster(cls, global_size: int, local_size: int, local_areas: int) -> Geometry:
         """One cluster: a global area of `global_size` patches, then `local_areas` areas of `local_size` each."""
-        for name, value in (("global_size", global_size), ("local_size", local_size), ("local_areas", local_areas)):
+        global_size, local_size, local_areas = (
             whole_number(name, value, 1, MOST_PATCHES)
+            for name, value in (("global_size", global_size), ("local_size", local_size), ("local_areas", local_areas))
+        )
         patches = global_size + local_size * local_areas
         accept(patches <= MOST_PATCHES, "patches", patches, f"at most {MOST_PATCHES:,}; Geometry.scaling takes any")
         return cls.from_labels(np.repeat(np.arange(local_areas + 1), [global_size] + [local_size] * local_areas))
@@ -122,9 +124,11 @@ class Geometry:
         ValueError
             If an argument is out of range or there is no more than one local area.
         """
-        real_number("log10_patches", log10_patches, lambda log10: 0 < log10 <= 100, "a number in (0, 100]")
-        for name, value in (("kappa_c", kappa_c), ("kappa_s", kappa_s)):
+        log10_patches = real_number("log10_patches", log10_patches, lambda log: 0 < log <= 100, "a number in (0, 100]")
+        kappa_c, kappa_s = (
             real_number(name, value, lambda kappa: 0 < kappa < 1, "a number in (0, 1)")
+            for name, value in (("kappa_c", kappa_c), ("kappa_s", kappa_s))
+        )
         patches, global_size, local_size = (10 ** (log10_patches * kappa) for kappa in (1, kappa_c, kappa_s))
         local_areas = (patches - global_size) / local_size
         accept(local_areas > 1, "kappa_s", kappa_s, f"more than one local area, not {local_areas:.3g}")
@@ -152,10 +156,12 @@ class Geometry:
 
     def area_size(self, k: int = 0) -> Array:
         """Patches C_{k,m} of each area of cluster k: an (N_k,) array."""
+        k = whole_number("k", k, 0, self.clusters - 1)
         return np.bincount(self.class_areas[:, k], weights=self.class_size).astype(float)
 
     def global_area(self, k: int = 0) -> int | None:
         """The unique largest area of cluster k (in ``scaling``, the one of size P^κc); None if there is none."""
+        k = whole_number("k", k, 0, self.clusters - 1)
         if self.patch_class is None:
             return 0
         sizes = self.area_size(k)

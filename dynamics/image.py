@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept, rows_and_columns, whole_number
+from dynamics.errors import accept, real_array, rows_and_columns, whole_number
 from dynamics.geometry import Array, Indices
 
 POSITION_WEIGHT = 0.1  # distance of opposite edges of the picture, where black and white are √3 apart
@@ -86,8 +86,8 @@ def _read(image: Any) -> Array:
     try:
         pixels = np.asarray(image)
         scale = 255.0 if pixels.dtype.kind in "iu" else 1.0
-        pixels = pixels.astype(float) / scale
-    except (TypeError, ValueError):
+        pixels = real_array(pixels) / scale
+    except (TypeError, ValueError, OverflowError):
         pixels = np.empty(0)
     shape = pixels.shape
     accept(pixels.size > 0 and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))), "image", name, expected)

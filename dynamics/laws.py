@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept, real_array
+from dynamics.errors import accept, real_array, real_number
 from dynamics.geometry import Array
+
+ACCEPTED = "a number >= 0 (at most 10^6) or a pair (values, weights)"
+LARGEST = 1e6  # of a latent; rates grow like its cube
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +20,18 @@ class Law:
 
     values: Array
     weights: Array
+
+    def __post_init__(self) -> None:
+        values, weights = real_array(self.values), real_array(self.weights)
+        given = (self.values, self.weights)
+        accept(values.ndim == 1 and len(values) > 0 and values.shape == weights.shape, "latent", given, ACCEPTED)
+        inside = bool(((values >= 0) & (values <= LARGEST)).all())
+        accept(inside, "latent", given, f"values >= 0, at most {LARGEST:g}")
+        accept(bool((weights > 0).all()), "latent", given, "weights > 0")
+        accept(bool(abs(weights.sum() - 1) < 1e-12), "latent", given, f"weights that sum to 1, not {weights.sum()}")
+        accept(len(np.unique(values)) == len(values), "latent", given, "each value once")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "weights", weights)
 
     @classmethod
     def of(cls, latent: Any) -> Law:
@@ -30,16 +44,11 @@ class Law:
         """
         if isinstance(latent, Law):
             return latent
-        accepted = "a number >= 0 or a pair (values, weights)"
-        pair = ([latent], [1.0]) if np.isscalar(latent) else latent
-        accept(isinstance(pair, Sized) and len(pair) == 2, "latent", latent, accepted)
-        values, weights = map(real_array, pair)
-        accept(values.ndim == 1 and len(values) > 0 and values.shape == weights.shape, "latent", latent, accepted)
-        accept(bool(np.isfinite(values).all() and (values >= 0).all()), "latent", latent, "values >= 0 and finite")
-        accept(bool((weights > 0).all()), "latent", latent, "weights > 0")
-        accept(bool(abs(weights.sum() - 1) < 1e-12), "latent", latent, f"weights that sum to 1, not {weights.sum()}")
-        accept(len(np.unique(values)) == len(values), "latent", latent, "each value once")
-        return cls(values, weights)
+        if np.isscalar(latent):
+            one = real_number("latent", latent, lambda z: 0 <= z <= LARGEST, ACCEPTED)
+            return cls(np.array([one]), np.ones(1))
+        accept(isinstance(latent, (tuple, list)) and len(latent) == 2, "latent", latent, ACCEPTED)
+        return cls(*latent)
 
     @property
     def mean_square(self) -> float:

@@ -15,10 +15,10 @@ from dynamics import closures
 from dynamics.closures import Closure, Method, Rule
 from dynamics.compiled import kernel
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, real_array, real_number, whole_number
+from dynamics.errors import accept, choice, real_array, real_number, whole_number
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule, integral_rule
-from dynamics.laws import Law
+from dynamics.laws import LARGEST, Law
 from dynamics.setting import Setting
 from dynamics.source import interpret
 
@@ -64,8 +64,8 @@ def reduce(
         If the query, closure or method does not exist, or enumeration has more rows than memory holds.
     """
     accept(isinstance(setting, Setting), "setting", setting, "a Setting")
-    accept(closure in get_args(Closure), "closure", closure, " or ".join(map(repr, get_args(Closure))))
-    accept(method in get_args(Method), "method", method, " or ".join(map(repr, get_args(Method))))
+    choice("closure", closure, get_args(Closure))
+    choice("method", method, get_args(Method))
     accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
     rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
     coordinates = Coordinates.of(setting, query, merge)
@@ -194,14 +194,16 @@ class System:
         cluster = whole_number("cluster", cluster, 0, self.setting.geometry.clusters - 1)
         rule = self._attention_rule
         if latent is not None:
-            given = self.setting
+            given, latent = self.setting, real_number("latent", latent, lambda z: 0 <= z <= LARGEST, "a number >= 0")
             fixed = Setting(given.geometry, Law.of(latent), given.mask_ratio, given.cluster_weights)
             rule = closures.mean_field(fixed, self.coordinates)
         return {name: float(on[0]) for name, on in self._attention(self.state(y)[:, None], cluster, rule).items()}
 
     def attention_along(self, states: Array) -> dict[str, Array]:
         """``attention`` in cluster 0 at each of the states (n, m): (m,) arrays."""
-        return self._attention(states, 0, self._attention_rule)
+        given, n = np.ascontiguousarray(real_array(states)), len(self.names)
+        accept(given.ndim == 2 and len(given) == n, "states", states, f"an ({n}, m) array, not {given.shape}")
+        return self._attention(given, 0, self._attention_rule)
 
     @cached_property
     def _attention_rule(self) -> Rule:

@@ -64,7 +64,7 @@ class Training:
         single = np.hstack([self.fp[:, patch], self.pp[:, patch]])
         mean = single @ stands_for / coordinates.multiplicity
         spread = np.sqrt((single - mean @ stands_for.T) ** 2 @ stands_for / coordinates.multiplicity)
-        attention = _attention(single, patch, self.model.setting, coordinates.group_names(0))
+        attention = _attention(single, patch, self.model.setting, coordinates)
         curve = (coordinates.names, coordinates.multiplicity, self.t, mean.T, self.losses[:, patch], attention)
         return Trajectory("training", *curve, spread=spread.T, provenance=self._provenance(patch))
 
@@ -76,7 +76,7 @@ class Training:
         return made | {"versions": {"python": platform.python_version(), "numpy": np.__version__}}
 
 
-def _attention(single: Array, patch: int, setting: Setting, names: tuple[str, ...]) -> dict[str, Array]:
+def _attention(single: Array, patch: int, setting: Setting, coordinates: Coordinates) -> dict[str, Array]:
     """Attention of a query in cluster 0 on every group, each (m,), at the mean counts; `single` is (m, Σ N_k + P).
 
     By the rule of the mean-field closure the latents of the target and of the global area take every value, and any
@@ -99,5 +99,6 @@ def _attention(single: Array, patch: int, setting: Setting, names: tuple[str, ..
         logs[:, drawn] = np.stack([of_value[value, :, m] for m, value in zip(drawn, values, strict=True)], axis=1)
         mass = np.exp(logs - logs.max(axis=1, keepdims=True))
         total += law.weights[list(values)].prod() * mass / mass.sum(axis=1, keepdims=True)
-    groups = (*names, "masked", "self")
-    return {name: total[:, [other == name for other in groups]].sum(axis=1) for name in groups}
+    groups, order = (*coordinates.group_names(0), "masked", "self"), coordinates.fp[0].argsort(kind="stable")
+    ordered = [groups[m] for m in [*order, areas, areas + 1]]
+    return {name: total[:, [other == name for other in groups]].sum(axis=1) for name in ordered}

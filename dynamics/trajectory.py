@@ -73,8 +73,10 @@ class Trajectory:
 
     def save(self, path: str | Path) -> Path:
         """Write all of it to a NumPy ``.npz`` file, whole or not at all; returns the path."""
+        accept(
+            isinstance(path, (str, Path)) and Path(path).suffix == ".npz", "path", path, "a file name ending in .npz"
+        )
         path = Path(path)
-        accept(path.suffix == ".npz", "path", str(path), "a file name ending in .npz")
         arrays = {key: getattr(self, key) for key in ("multiplicity", "t", "log_t", "y", "loss")}
         arrays |= {f"attention {name}": values for name, values in self.attention.items()}
         arrays |= {} if self.spread is None else {"spread": self.spread}
@@ -111,12 +113,10 @@ def load(path: str | Path) -> Trajectory:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             arrays = {key: file[key] for key in file.files if key != "header"}
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        named = {
+            key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
+        }
+        kind, names, provenance = header["kind"], tuple(header["names"]), header["provenance"]
+        return Trajectory(kind, names, attention=named, provenance=provenance, **arrays)
+    except (ValueError, KeyError, TypeError, EOFError, IsADirectoryError, zipfile.BadZipFile) as error:
         raise ValueError(f"path={str(path)!r}: expected a file written by Trajectory.save") from error
-    accept("names" in header and "y" in arrays, "path", str(path), "a file written by Trajectory.save")
-    attention = {
-        key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
-    }
-    return Trajectory(
-        header["kind"], tuple(header["names"]), attention=attention, provenance=header["provenance"], **arrays
-    )

@@ -12,7 +12,16 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from dynamics.errors import MOST_BYTES, accept, accept_records, positive, real_array, whole_number
+from dynamics.errors import (
+    MOST_BYTES,
+    MOST_STEPS,
+    accept,
+    accept_records,
+    choice,
+    positive,
+    real_array,
+    whole_number,
+)
 from dynamics.geometry import Array, Indices
 from dynamics.samples import Samples, count_population, draw, population
 from dynamics.setting import Setting
@@ -21,6 +30,7 @@ from dynamics.training import Training
 Basis = Literal["random", "coordinates"]
 
 MOST_STORED = 2**18  # samples of a population that is kept
+MOST_DRAWN = 10**12  # samples: years
 MOST_DIMENSIONS = math.isqrt(MOST_BYTES // 8)
 
 
@@ -67,7 +77,7 @@ class FiniteTransformer:
         accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
         assert geometry.area_of is not None
         patches, ends = geometry.area_of.shape[1], geometry.area_of.shape[1] + np.cumsum(geometry.areas)
-        accept(basis in get_args(Basis), "basis", basis, " or ".join(map(repr, get_args(Basis))))
+        choice("basis", basis, get_args(Basis))
         self.setting, self.seed, self.basis = setting, whole_number("seed", seed, 0), basis
         least = int(ends[-1])
         accept(least <= MOST_DIMENSIONS, "P + Σ N_k", least, f"at most {MOST_DIMENSIONS:,}: Q would not fit in memory")
@@ -165,8 +175,8 @@ class FiniteTransformer:
         from tqdm import tqdm  # only where a training runs
 
         step_size = positive("step_size", step_size)
-        steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
-        samples = None if samples is None else whole_number("samples", samples, 1)
+        steps, every = whole_number("steps", steps, 0, MOST_STEPS), min(whole_number("every", every, 1), MOST_STEPS)
+        samples = None if samples is None else whole_number("samples", samples, 1, MOST_DRAWN)
         before, Q = 0, self.initial
         if isinstance(start, Training):
             same = start.model is self and (start.step_size, start.samples) == (step_size, samples)
@@ -206,7 +216,7 @@ class FiniteTransformer:
     def _samples(self, samples: int | None) -> Iterable[Samples]:
         """New draws, or the population: kept where it is small, refused where it is too large."""
         if samples is not None:
-            return draw(self.setting, whole_number("samples", samples, 1), self._generator)
+            return draw(self.setting, whole_number("samples", samples, 1, MOST_DRAWN), self._generator)
         if self._stored is None:
             if count_population(self.setting) > MOST_STORED:
                 return population(self.setting)

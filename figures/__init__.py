@@ -30,7 +30,7 @@ FIGURES = {
 
 def module(name: str) -> ModuleType:
     """The module of a figure; a ValueError names the figures there are."""
-    if name not in FIGURES:
+    if not isinstance(name, str) or name not in FIGURES:
         raise ValueError(f"figure={name!r}: expected one of {', '.join(FIGURES)}")
     return importlib.import_module(f"figures.{name}")
 

@@ -29,10 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="figures to draw; all by default")
-    parser.add_argument("--list", action="store_true", help="list the figures and what they show")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="list the figures and what they show")
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="folder to write to (out)")
     parser.add_argument("--quick", action="store_true", help="coarser, in under a minute")
-    parser.add_argument("--check", action="store_true", help="recompute the quick numbers, compare with the record")
+    instead.add_argument("--check", action="store_true", help="recompute the quick numbers, compare with the record")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     given = parser.parse_args(arguments)
     status = 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
-from tests.settings import TWO, WIDE
+from tests.settings import NARROW, TWO, WIDE
 
 GEOMETRY = dy.Geometry.single_cluster(4, 2, 2)
 UNEVEN = dy.Setting(dy.Geometry.from_labels([[0, 0, 0, 1, 1, 2]]))
@@ -47,13 +47,33 @@ CALLS = [
     (lambda: dy.Setting(GEOMETRY, mask_ratio=0.01), "mask_ratio=0.01: expected .* masks at least one .* 8 patches"),
     (lambda: dy.Setting(GEOMETRY, mask_ratio=0.99), "mask_ratio=0.99: expected .* not all"),
     (lambda: dy.Setting(GEOMETRY, mask_ratio="half"), "mask_ratio='half': expected a number"),
-    (lambda: dy.Setting(GEOMETRY, latent=-1.0), "latent=-1.0: expected values >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=-1.0), "latent=-1.0: expected a number >= 0"),
     (lambda: dy.Setting(GEOMETRY, latent=([1, -2], [0.5, 0.5])), "latent=.*expected values >= 0"),
     (lambda: dy.Setting(GEOMETRY, latent=([1, 2], [0.5, 0.6])), "latent=.*expected weights that sum to 1, not 1.1"),
     (lambda: dy.Setting(GEOMETRY, latent=([1, 2], [1.5, -0.5])), "latent=.*expected weights > 0"),
     (lambda: dy.Setting(GEOMETRY, latent=([1, 1], [0.5, 0.5])), "latent=.*expected each value once"),
-    (lambda: dy.Setting(GEOMETRY, latent="bright"), "latent='bright': expected a number >= 0 or a pair"),
-    (lambda: dy.Setting(GEOMETRY, latent=(1, 2, 3)), r"latent=\(1, 2, 3\): expected a number >= 0 or a pair"),
+    (lambda: dy.Setting(GEOMETRY, latent="bright"), "latent='bright': expected a number >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=(1, 2, 3)), r"latent=\(1, 2, 3\): expected a number >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=np.array(0.5)), "latent=array.0.5.: expected a number >= 0"),
+    (lambda: dy.Setting(GEOMETRY, latent=1e100), r"latent=1e\+100: expected a number >= 0 .at most 10"),
+    (lambda: dy.Law(np.array([-1.0]), np.array([2.0])), "latent=.*expected values >= 0"),
+    (lambda: dy.Setting(GEOMETRY, mask_ratio=10**400), "mask_ratio=1000.*: expected a number in"),
+    (lambda: dy.descend(system(), 10**400, 5), "step_size=1000.*: expected a finite number > 0"),
+    (lambda: dy.descend(system(), 1.0, 2**70, every=2**69), "steps=.*: expected a whole number in"),
+    (lambda: dy.Geometry.single_cluster(40, 6, np.array([4])), "local_areas=array.*: expected a whole number"),
+    (lambda: dy.Geometry.single_cluster(1, np.int32(65536), np.int32(65536)), "patches=4294967297: expected at most"),
+    (lambda: GEOMETRY.area_size(-1), "k=-1: expected a whole number in"),
+    (lambda: system().attention(np.zeros(7), latent=([1, 2], [0.5, 0.5])), "latent=.*: expected a number >= 0"),
+    (lambda: system().attention_along(np.zeros((0, 3))), r"states=.*: expected an \(7, m\) array"),
+    (lambda: dy.integrate(system(), t_end=1.0, rtol=1e-16), r"rtol=1e-16: expected a number in \[2.2e-14, 1\)"),
+    (
+        lambda: dy.integrate(system(), t_end=9.0, start=dy.integrate(dy.reduce(NARROW, "local"), t_end=1.0)),
+        "start's labels=.*: expected",
+    ),
+    (lambda: dy.reduce(WIDE, 0, np.array(["exact", "exact"])), "closure=array.*: expected 'exact' or"),
+    (lambda: dy.descend(system(), 1.0, 1).save(None), "path=None: expected a file name ending in .npz"),
+    (lambda: dy.load("."), "path='.': expected a file written by"),
+    (lambda: dy.patch_colours(1j), "image=1j: expected a picture"),
     (lambda: dy.Setting(GEOMETRY, cluster_weights=[0.5, 0.5]), r"cluster_weights=\[0.5, 0.5\]: expected one number"),
     (
         lambda: dy.Setting(TWO.geometry, cluster_weights=[0.5, 0.6]),
@@ -128,7 +148,7 @@ CALLS = [
     (lambda: dy.integrate(system(), log_t_end=1e4), "log_t_end=10000.0: expected a number above -inf, at most 700"),
     (lambda: dy.integrate(system(), t_end=1.0, start=np.full(7, np.nan)), "start=.*expected a finite state"),
     (lambda: dy.descend(system(), 0.0, 5), "step_size=0.0: expected a finite number > 0"),
-    (lambda: dy.descend(system(), 1.0, -1), "steps=-1: expected a whole number, 0 or more"),
+    (lambda: dy.descend(system(), 1.0, -1), "steps=-1: expected a whole number in .0, 10"),
     (lambda: dy.descend(system(), 1.0, 5, every=0), "every=0: expected a whole number, 1 or more"),
     (lambda: dy.descend(system(), 1.0, 1).save("curve.txt"), "path='curve.txt': expected a file name ending in .npz"),
 ]

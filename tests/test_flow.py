@@ -85,8 +85,17 @@ def test_the_flow_sets_out_along_its_rate(mean_field, variable):
 def test_a_flow_continued_is_the_flow_unbroken(mean_field, precise, variable):
     first = dy.integrate(mean_field, t_end=10.0, variable=variable, rtol=1e-10, atol=1e-12)
     second = dy.integrate(mean_field, t_end=80.0, variable=variable, rtol=1e-10, atol=1e-12, start=first)
-    assert second.t[0] == pytest.approx(10.0)
+    assert second.t[0] == 10
     assert np.abs(second.y[:, -1] - precise.y[:, -1]).max() <= 1e-8
+
+
+@pytest.mark.parametrize("end", [350.48939644053155, 346.31738547129817, 552.8768805242346])
+def test_a_flow_continued_may_be_wanted_where_it_begins(end):
+    system = dy.reduce(WIDE, "local", "mean-field")
+    first = dy.integrate(system, t_end=end)
+    second = dy.integrate(system, t_end=2000.0, start=first, t_eval=[end, 1500.0])
+    assert np.abs(second.y[:, 0] - first.y[:, -1]).max() <= 1e-13
+    assert second.t[0] == end
 
 
 def test_until_stops_where_the_attention_gets_there(mean_field):

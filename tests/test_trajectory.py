@@ -1,5 +1,7 @@
 """The one result type: files, names, comparison and plot."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,14 @@ def test_a_trajectory_survives_its_file(tmp_path):
     assert again.attention.keys() == flow.attention.keys()
     assert all(np.array_equal(again.attention[name], flow.attention[name]) for name in flow.attention)
     assert again.spread is None
+
+
+def test_numbers_of_any_kind_can_be_saved(tmp_path):
+    system = dy.reduce(dy.Setting(dy.Geometry.scaling(np.int64(30), 0.55, 0.3)), "local", "mean-field")
+    assert system.setting.geometry.patches == pytest.approx(1e30, rel=1e-12)
+    for given in ({"t_end": np.float32(5)}, {"log_t_end": Fraction(3, 2)}, {"until": ("target", np.float32(0.4))}):
+        flow = dy.integrate(system, **given)
+        assert dy.load(flow.save(tmp_path / "flow.npz")).provenance == flow.provenance
 
 
 def test_a_file_says_what_made_it():

@@ -1,6 +1,6 @@
 """Where users wait, each as a ratio to a peer or a bound measured in the same run.
 
-    pytest tests/benchmarks --benchmark-enable
+    pytest tests/benchmarks -n 0 --benchmark-enable
 
 The ratios are printed with ``-s`` and kept in ``extra_info`` of ``--benchmark-json``.
 """
