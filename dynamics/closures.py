@@ -1,8 +1,8 @@
 """Closures: how the mean over masks and latents is taken. Each is a rule of rows for one kernel.
 
-``exact`` has a row for every occupancy and every combination of latent values. ``mean_field`` has the mean occupancy,
-a row for every latent value of the target and of the global area, and each other area split, in proportion, among the
-values of its latent: large-P, error O(1/C_local).
+``exact`` has a row for every occupancy and every combination of latent values, ``sampled`` has some, drawn once.
+``mean_field`` has the mean occupancy, a row for every latent value of the target and of the global area, and each other
+area split, in proportion, among the values of its latent: large-P, error O(1/C_local).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import sympy as sp
 
 Method = Literal["auto", "enumeration", "integral"]
-Closure = Literal["exact", "mean-field"]
-EXACTNESS: dict[Closure, str] = {"exact": "exact", "mean-field": "large-P"}
+Closure = Literal["exact", "sampled", "mean-field"]
+EXACTNESS: dict[Closure, str] = {"exact": "exact", "sampled": "sampled", "mean-field": "large-P"}
 
 # The fields of a rule that hold numbers, each with its symbol.
 LETTERS = {"multiplicity": "mult", "copies": "c", "size": "n", "weight": "w", "unmasked": "u", "latent": "z"}
@@ -110,7 +110,7 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     ValueError
         If the geometry has real sizes, or there are more rows than memory should hold.
     """
-    geometry, masked = setting.geometry, int(setting.masked)
+    masked = int(setting.masked)
     rows, occupancies = count_rows(setting, coordinates), occupancy.count_rows(coordinates.class_size, masked)
     fits = 2 * 32 * rows + 3 * 8 * occupancies * (len(coordinates.class_size) + 2) <= MOST_BYTES
     size = (
@@ -118,22 +118,49 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     )
     accept(fits, "method", "enumeration", f'"integral" here: {size}')
     unmasked, probability = occupancy.enumerate_counts(coordinates.class_size, masked)
-    layouts, latents = [], []
-    for k, count in enumerate(geometry.areas):
-        inside = [np.flatnonzero(coordinates.class_areas[:, k] == m) for m in range(count)]
+    layouts = _every_area(setting, coordinates)
+    latents = [_latent_rows(setting.law, layout, range(len(layout))) for layout in layouts]
+    return _rule(setting, coordinates, layouts, unmasked, probability, latents)
+
+
+def sampled(setting: Setting, coordinates: Coordinates, samples: int, seed: int) -> Rule:
+    """So many occupancies and latent combinations, drawn once: the rates of these are exact, those of all are not.
+
+    Raises
+    ------
+    ValueError
+        If the geometry has real sizes, or the rows would not fit in memory.
+    """
+    geometry, law, rng = setting.geometry, setting.law, np.random.default_rng(seed)
+    accept(geometry.patch_class is not None, "closure", "sampled", '"mean-field": sizes are real numbers here')
+    layouts, sizes = _every_area(setting, coordinates), coordinates.class_size.astype(int)
+    numbers = samples * (len(sizes) + max(geometry.areas) + 4)
+    accept(8 * numbers <= MOST_BYTES, "samples", samples, f"fewer: they take {8 * numbers / 2**30:.1f} GiB")
+    shown = int(geometry.patches - setting.masked)
+    every = np.arange(samples)
+    one = np.zeros((1, max(geometry.areas))), np.ones(1)
+    return _rule(setting, coordinates, layouts, np.zeros((1, len(sizes))), np.ones(1), [one] * len(layouts))._replace(
+        cluster=rng.choice(len(layouts), samples, p=setting.weights),
+        counts=every,
+        latents=every,
+        weight=np.full(samples, setting.masked_fraction / samples),
+        unmasked=rng.multivariate_hypergeometric(sizes, shown, samples, method="marginals").astype(float),
+        latent=rng.choice(law.values, (samples, max(geometry.areas)), p=law.weights),
+    )
+
+
+def _every_area(setting: Setting, coordinates: Coordinates) -> list[list[_Area]]:
+    """The areas of every cluster, each on its own, with a cell for every class in it."""
+    layouts = []
+    for k, count in enumerate(setting.geometry.areas):
+        inside = [np.flatnonzero((coordinates.class_areas[:, k] == m) & (coordinates.pp >= 0)) for m in range(count)]
         layouts.append(
             [
-                _Area(
-                    m,
-                    int(coordinates.fp[k][m]),
-                    1.0,
-                    tuple(_cell(coordinates, s) for s in inside[m] if coordinates.pp[s] >= 0),
-                )
+                _Area(m, int(coordinates.fp[k][m]), 1.0, tuple(_cell(coordinates, s) for s in inside[m]))
                 for m in range(count)
             ]
         )
-        latents.append(_latent_rows(setting.law, layouts[-1], range(count)))
-    return _rule(setting, coordinates, layouts, unmasked, probability, latents)
+    return layouts
 
 
 def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:

@@ -274,7 +274,7 @@ def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Arra
         "closure": system.closure,
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",
         "method of the mean": system.method,
-        "merge": system.merge,
+        **system.options,
         **system.setting.provenance,
         "equations": source_hash(),
         "versions": versions().copy(),

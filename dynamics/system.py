@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -36,6 +37,8 @@ def reduce(
     *,
     method: Method = "auto",
     rtol: float = 1e-12,
+    samples: int = 1000,
+    seed: int = 0,
     merge: bool = True,
     compiled: bool = True,
 ) -> System:
@@ -46,13 +49,15 @@ def reduce(
     setting : Setting
     query : int or "local" or "global"
         A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
-    closure : "exact" or "mean-field"
-        How the mean over masks and latents is taken: exactly, or at the mean counts (large-P).
+    closure : "exact" | "sampled" | "mean-field"
+        How the mean over masks and latents is taken: exactly, over samples drawn once, or at the mean counts (large-P).
     method : "auto" | "enumeration" | "integral"
         How the exact mean is computed: a row for every occupancy and latent value, or as an integral at a cost linear
         in the areas, at any size. "auto" takes what costs less, and ``System.method`` says which that was.
     rtol : float
         Of the integral: bounds its error, relative to the mean of absolute values.
+    samples, seed : int
+        Of the sampled closure: how many, and what they are drawn with. ``System.standard_error`` says how far off.
     merge : bool
         Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
     compiled : bool
@@ -70,13 +75,18 @@ def reduce(
     rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
     coordinates = Coordinates.of(setting, query, merge)
     rule: Rule | IntegralRule
+    options: dict[str, Any] = {"merge": merge}
     if closure == "mean-field":
         rule = closures.mean_field(setting, coordinates)
+    elif closure == "sampled":
+        options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
+        rule = closures.sampled(setting, coordinates, options["samples"], options["seed"])
     elif method == "integral" or (method == "auto" and closures.count_rows(setting, coordinates) > MOST_ROWS):
+        options |= {"rtol of the mean": rtol}
         rule = integral_rule(setting, coordinates, rtol)
     else:
         rule = closures.exact(setting, coordinates)
-    return System(setting, query, closure, coordinates, rule, merge, compiled)
+    return System(setting, query, closure, coordinates, rule, options, compiled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +104,7 @@ class System:
     closure: Closure
     coordinates: Coordinates
     rule: Rule | IntegralRule
-    merge: bool = True
+    options: dict[str, Any]
     compiled: bool = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,10 +133,10 @@ class System:
 
     @property
     def method(self) -> str:
-        """How the mean is taken: "enumeration" or "integral" of the exact one; "mean counts"."""
+        """How the mean is taken: by "enumeration" or as an "integral" if exactly, over "samples", at "mean counts"."""
         if isinstance(self.rule, IntegralRule):
             return "integral"
-        return "enumeration" if self.closure == "exact" else "mean counts"
+        return {"exact": "enumeration", "sampled": "samples", "mean-field": "mean counts"}[self.closure]
 
     @cached_property
     def form(self) -> str:
@@ -167,6 +177,26 @@ class System:
     def loss(self, y: npt.ArrayLike) -> float:
         """The query's share of L(Q): the shares of all patches sum to it. Result ``query-loss-of-attention``."""
         return float(self._rate_and_loss(self.state(y), self.rule)[1])
+
+    def standard_error(self, y: npt.ArrayLike) -> Array:
+        """Of the rates of the sampled closure: (n,), estimated from the spread of its samples.
+
+        Raises
+        ------
+        ValueError
+            For another closure, or a single sample.
+        """
+        accept(self.closure == "sampled", "closure", self.closure, "'sampled': the others have no sampling error")
+        rule, count, state = self._rows(math.inf), self.options["samples"], self.state(y)
+        accept(count > 1, "samples", count, "2 or more: the spread of one is not known")
+        rate, one = self.kernel.rate_and_loss, np.full(1, rule.weight.sum())
+        rates = [
+            rate(state, rule._replace(cluster=k, counts=u, latents=z, weight=one))[0]
+            for k, u, z in zip(
+                *(np.split(part, count) for part in (rule.cluster, rule.counts, rule.latents)), strict=True
+            )
+        ]
+        return np.std(rates, axis=0, ddof=1) / math.sqrt(count)
 
     def f(self, t: float, y: npt.ArrayLike) -> Array:
         """``rate(y)``, with the signature that SciPy's solvers take."""
@@ -263,11 +293,11 @@ class System:
         """The value of every symbol in ``equations()`` that is no coordinate."""
         return self._rows().with_symbols()[0]
 
-    def _rows(self) -> Rule:
-        """The rule, if it has few enough rows to write out."""
+    def _rows(self, most: float = MOST_EQUATION_ROWS) -> Rule:
+        """The rule, as rows, if these are few enough to write out."""
         exact = self.closure == "exact"
         rows = closures.count_rows(self.setting, self.coordinates) if exact else len(self.rule.weight)
-        accept(rows <= MOST_EQUATION_ROWS, "rows", rows, f"at most {MOST_EQUATION_ROWS}: more are not for reading")
+        accept(rows <= most, "rows", rows, f"at most {most}: more are not for reading")
         return closures.exact(self.setting, self.coordinates) if isinstance(self.rule, IntegralRule) else self.rule
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
