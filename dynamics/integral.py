@@ -95,7 +95,7 @@ def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> In
         others=others,
         start=start,
         step=_step(rtol / MARGIN),
-        from_log=math.log(2 * rtol / MARGIN) / 2,  # ∫₀ᵉ y dy = ε²/2, for the loss; less for the rates
+        from_log=math.log(rtol / MARGIN) / 3,  # before it, exp(−y D) is taken as 1: for the loss the error is of y³ D³
         to_log=_end(rtol / MARGIN),
         tail=math.log(MARGIN * (1 + math.sqrt(others)) / rtol),
     )

@@ -25,7 +25,6 @@ exp: Formula
 log: Formula
 expm1: Formula
 log1p: Formula
-measure: Formula
 own_mass: Formula
 rest_own: Formula
 tilt: Formula
@@ -232,10 +231,9 @@ def add(out: Array, work: Workspace, factor: float) -> None:
 
 
 @jit
-def add_node(out: Array, rule: IntegralRule, k: int, node: float, work: Workspace) -> None:
+def add_node(out: Array, rule: IntegralRule, k: int, cubic: float, quadratic: float, work: Workspace) -> None:
     """What a node adds to the rate of each coordinate, times its multiplicity, and to the loss."""
     first, last, a = rule.areas[k], rule.areas[k + 1], rule.target[k]
-    cubic, quadratic = measure(node)
     value, target = work.value, work.area[a]
     rests_of(rule, k, work)
     others = work.before[last]

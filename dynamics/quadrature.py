@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 exp: Formula
 log: Formula
 expm1: Formula
+measure: Formula
 own_mass: Formula
 workspace: Formula
 tilts: Formula
@@ -129,10 +130,18 @@ def radius(rule: IntegralRule, k: int, work: Workspace, guess: float) -> tuple[f
 
 @jit
 def add_circle(
-    out: Array, rule: IntegralRule, k: int, node: float, log_mark: float, marks: int, work: Workspace
+    out: Array,
+    rule: IntegralRule,
+    k: int,
+    node: float,
+    measures: tuple[float, float],
+    log_mark: float,
+    marks: int,
+    work: Workspace,
 ) -> None:
     """What the marks x = exp(log_mark + iθ) add at one y: half of the circle, the other half being its conjugate."""
     directions, at_zero, constant = len(work.weight), 0.0, len(rule.latent) == 1
+    cubic, quadratic = measures
     drift = log_mark - log(rule.start) if rule.masked > 0 else 0.0
     for turn in range(marks // 2 + 1):
         angle, x, grown = 2 * np.pi * turn / marks, 0j, 0j
@@ -154,7 +163,7 @@ def add_circle(
             work.weight[0] = np.exp(work.weight[0]) * (rule.weight[k] * rule.step * twice / marks)
             for d in range(1, directions):
                 work.weight[d] = work.weight[d] * work.weight[0]
-            add_node(out, rule, k, node, work)
+            add_node(out, rule, k, cubic, quadratic, work)
 
 
 @jit
@@ -174,13 +183,16 @@ def integrate_nodes(y: Array, rule: IntegralRule, directions: int) -> Array:
         log_mark, variance, marks = log(rule.start) if rule.masked > 0 else 0.0, 0.0, 1
         for number in range(int((last - first) / rule.step) + 2):
             node = exp(first + number * rule.step)
+            cubic, quadratic = measure(node)
+            if number == 0:  # the nodes before it: there exp(−y D) is 1, and they are a geometric series
+                cubic, quadratic = cubic / -expm1(-3 * rule.step), quadratic / -expm1(-2 * rule.step)
             tilts(y, rule, k, shift, node, work)
             if rule.masked > 0:
                 log_mark, variance = radius(rule, k, work, log_mark)
                 third = rule.tail / 3
                 marks = min(int(third + np.sqrt(third * third + 2 * rule.tail * variance)), int(rule.others)) + 1
                 marks += 1 - marks % 2  # odd: at x = −1, masked and unmasked may cancel
-            add_circle(out, rule, k, node, log_mark, marks, work)
+            add_circle(out, rule, k, node, (cubic, quadratic), log_mark, marks, work)
     for i in range(len(y)):
         out[i] = out[i] / rule.multiplicity[i]
     return out

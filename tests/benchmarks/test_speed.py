@@ -78,6 +78,17 @@ def test_an_exact_rate_of_2058_occupancies(benchmark):
     against(benchmark, "an exponential a row", exponentials(len(exact.rule.weight)))
 
 
+@pytest.mark.benchmark(group="rate")
+@pytest.mark.parametrize("sizes", [(98, 7, 14), (832, 8, 24), (5000, 50, 100)], ids=["196", "1024", "10000"])
+def test_an_exact_rate_by_the_integral(benchmark, sizes):
+    large, small = (
+        dy.reduce(setting, "local", method="integral")
+        for setting in (dy.Setting(dy.Geometry.single_cluster(*sizes)), WIDE)
+    )
+    benchmark(large.rate, large.initial)
+    against(benchmark, "the same for 64 patches", lambda: small.rate(small.initial))
+
+
 @pytest.mark.benchmark(group="jacobian")
 def test_a_jacobian(benchmark, system):
     benchmark(system.jacobian, system.initial)
