@@ -148,3 +148,22 @@ def test_it_is_the_conditional_sum_with_50_digits(sizes, lock):
             slope = (loss_by_conditional_sum(sizes, setting.masked, moved) - loss) / step
             assert system.rate(y)[i] == pytest.approx(float(-slope) / system.multiplicity[i], rel=1e-11)
     assert system.loss(y) == pytest.approx(float(loss), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "mean_field", "exact"),
+    [((40, 6, 4), "50.17", "52.60"), ((832, 8, 21), "353.1", "356.7"), ((8320, 16, 105), "1576.3", "1578.6")],
+    ids=["64", "1000", "10000"],
+)
+def test_half_times_of_the_theory_are_those_of_mean_field_and_of_the_exact_dynamics(sizes, mean_field, exact):
+    setting = dy.Setting(dy.Geometry.single_cluster(*sizes))
+    for closure, expected in (("mean-field", mean_field), ("exact", exact)):
+        flow = dy.integrate(dy.reduce(setting, "local", closure), until=("target", 0.5), rtol=1e-10, atol=1e-12)
+        assert f"{flow.t[-1]:.{len(expected.split('.')[1])}f}" == expected
+
+
+def test_the_exact_flow_comes_to_the_floor_of_the_loss():
+    # A wholly masked local area cannot be reconstructed, and every other can: L* is shared by the 98 local queries.
+    flow = dy.integrate(dy.reduce(VIT, "local"), log_t_end=30.0)
+    assert flow.loss[-1] == pytest.approx(VIT.loss_floor / 98, rel=1e-9)
+    assert (np.diff(flow.loss) < 0).all()
