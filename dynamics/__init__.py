@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamics.comparison import closure_error as closure_error
     from dynamics.comparison import compare as compare
     from dynamics.flow import IntegrationError as IntegrationError
     from dynamics.flow import descend as descend
@@ -42,6 +43,7 @@ _HOME = {
     "FiniteTransformer": "transformer",
     "TrainingDiverged": "transformer",
     "compare": "comparison",
+    "closure_error": "comparison",
 }
 __all__ = list(_HOME)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Method = Literal["auto", "enumeration", "integral"]
 Closure = Literal["exact", "sampled", "mean-field"]
 EXACTNESS: dict[Closure, str] = {"exact": "exact", "sampled": "sampled", "mean-field": "large-P"}
+ORDER: dict[Closure, str] = {"exact": "0", "sampled": "1/√samples", "mean-field": "1/C"}  # of the error of a rate
 
 # The fields of a rule that hold numbers, each with its symbol.
 LETTERS = {"multiplicity": "mult", "copies": "c", "size": "n", "weight": "w", "unmasked": "u", "latent": "z"}

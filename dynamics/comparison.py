@@ -1,12 +1,18 @@
-"""Two trajectories of one query, side by side: where they differ, and by how much."""
+"""Side by side: two trajectories of one query, and the closures at one state; where they differ, and by how much."""
 
 from __future__ import annotations
 
+import timeit
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 
+from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
+from dynamics.setting import Setting
+from dynamics.system import reduce
 from dynamics.trajectory import Trajectory
 
 
@@ -86,3 +92,68 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     return Comparison(
         tuple(Difference(name, float(most), float(last), tolerance) for name, most, last in rows), int(common.sum())
     )
+
+
+@dataclass(frozen=True)
+class ClosureError:
+    """One closure at one state, against the exact one: relative errors, in the largest rate and in the loss."""
+
+    closure: Closure
+    method: str
+    rate: float
+    loss: float
+    seconds: float  # a rate and the loss take, on this machine
+    order: str  # of the error of a rate
+
+
+@dataclass(frozen=True)
+class ClosureErrors:
+    """Table of closures, one row each; ``print`` shows it."""
+
+    rows: tuple[ClosureError, ...]
+
+    def __getitem__(self, closure: str) -> ClosureError:
+        """The row of a closure; a KeyError names those there are."""
+        found: dict[str, ClosureError] = {row.closure: row for row in self.rows}
+        if closure not in found:
+            raise KeyError(f"{closure!r}: expected one of {', '.join(found)}")
+        return found[closure]
+
+    def __str__(self) -> str:
+        """The table as text."""
+        lines = [f"{'closure':12}{'mean taken by':15}{'rate':11}{'loss':11}{'cost':10}order of the error"]
+        lines += [
+            f"{row.closure:12}{row.method:15}{row.rate:<11.2e}{row.loss:<11.2e}{row.seconds * 1e6:<7.3g} µs {row.order}"
+            for row in self.rows
+        ]
+        return "\n".join(lines)
+
+
+def closure_error(setting: Setting, query: int | str, state: npt.ArrayLike, samples: int = 1000) -> ClosureErrors:
+    """Every closure against the exact one at a state: error of rate and loss, cost, and order.
+
+    Parameters
+    ----------
+    setting, query
+        As for ``reduce``.
+    state : (n,) array
+        Of the merged coordinates.
+    samples : int
+        Of the sampled closure.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument, or a geometry with real sizes.
+    """
+    exact = reduce(setting, query)
+    y = exact.state(state, "state")
+    rate, loss = exact.rate(y), exact.loss(y)
+    rows = []
+    for closure in get_args(Closure):
+        system = exact if closure == "exact" else reduce(setting, query, closure, samples=samples)
+        error = float(np.abs(system.rate(y) - rate).max() / (np.abs(rate).max() or 1.0))
+        number, seconds = timeit.Timer("rate(y)", globals={"rate": system.rate, "y": y}).autorange()
+        off = abs(system.loss(y) - loss) / (loss or 1.0)
+        rows.append(ClosureError(closure, system.method, error, off, seconds / number, ORDER[closure]))
+    return ClosureErrors(tuple(rows))

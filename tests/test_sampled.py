@@ -55,6 +55,23 @@ def test_its_invariants_are_those_of_every_closure():
     assert np.abs(bent - bent.T).max() <= 1e-14
 
 
+def test_every_closure_is_held_against_the_exact_one_at_a_state():
+    y = np.array([1.0, -0.5, 0.1, 0.2, 0.0, 0.0, 0.0])
+    table = dy.closure_error(WIDE, "local", y, samples=2000)
+    exact, mean = (dy.reduce(WIDE, "local", closure) for closure in ("exact", "mean-field"))
+    scale = np.abs(exact.rate(y)).max()
+    assert [row.closure for row in table.rows] == ["exact", "sampled", "mean-field"]
+    assert (table["exact"].rate, table["exact"].loss, table["exact"].method) == (0, 0, "enumeration")
+    assert table["mean-field"].rate == pytest.approx(np.abs(mean.rate(y) - exact.rate(y)).max() / scale, rel=1e-12)
+    assert table["mean-field"].loss == pytest.approx(abs(mean.loss(y) / exact.loss(y) - 1), rel=1e-9)
+    spread = dy.reduce(WIDE, "local", "sampled", samples=2000).standard_error(y).max() / scale
+    assert 0 < table["sampled"].rate < 5 * spread
+    assert all(row.seconds > 0 for row in table.rows)
+    assert "1/√samples" in str(table)
+    with pytest.raises(KeyError, match="expected one of exact"):
+        table["none"]
+
+
 def test_a_vit_is_sampled_in_no_time_and_its_flow_says_how():
     setting = dy.Setting(dy.Geometry.single_cluster(98, 7, 14))
     drawn, exact = (dy.integrate(dy.reduce(setting, "local", c), until=("target", 0.5)) for c in ("sampled", "exact"))
