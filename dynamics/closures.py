@@ -226,31 +226,18 @@ def _rule(
     latents: list[tuple[Array, Array]],
 ) -> Rule:
     """Rows for every cluster, occupancy and latent combination."""
-    areas = list(itertools.chain(*layouts))
-    cells = list(itertools.chain(*(area.cells for area in areas)))
     widest = max(map(len, layouts))
     first_latent = np.cumsum([0, *(len(values) for values, _ in latents)])
-    first_area = np.cumsum([0, *map(len, layouts)])
     parts = []
     for k, (_, chance) in enumerate(latents):
         choice, counts = np.divmod(np.arange(len(probability) * len(chance)), len(probability))
         weight = setting.weights[k] * setting.masked_fraction * probability[counts] * chance[choice]
         parts.append((np.full(len(counts), k), counts, first_latent[k] + choice, weight))
     cluster, counts, latent_row, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-    target = [
-        first_area[k] + next(i for i, area in enumerate(layout) if area.number == coordinates.target[k])
-        for k, layout in enumerate(layouts)
-    ]
+    columns = [column for layout in layouts for area in layout for _, _, column in area.cells]
     return Rule(
-        multiplicity=coordinates.multiplicity,
-        areas=first_area,
-        target=np.array(target),
-        copies=np.array([area.copies for area in areas]),
-        fp=np.array([area.fp for area in areas]),
-        cells=np.cumsum([0, *(len(area.cells) for area in areas)]),
-        pp=np.array([pp for pp, _, _ in cells], dtype=int),
-        size=np.array([size for _, size, _ in cells], dtype=float),
-        column=np.array([column for _, _, column in cells], dtype=int),
+        **laid_out(coordinates, layouts),
+        column=np.array(columns, dtype=int),
         cluster=cluster,
         counts=counts,
         latents=latent_row,
@@ -258,6 +245,24 @@ def _rule(
         unmasked=np.ascontiguousarray(unmasked, dtype=float),
         latent=np.vstack([np.pad(values, ((0, 0), (0, widest - values.shape[1]))) for values, _ in latents]),
     )
+
+
+def laid_out(coordinates: Coordinates, layouts: list[list[_Area]]) -> dict[str, Any]:
+    """The areas and cells of every cluster, numbered through: fields that every rule has."""
+    areas = list(itertools.chain(*layouts))
+    cells = list(itertools.chain(*(area.cells for area in areas)))
+    first = np.cumsum([0, *map(len, layouts)])
+    own = [[area.number for area in layout].index(coordinates.target[k]) for k, layout in enumerate(layouts)]
+    return {
+        "multiplicity": coordinates.multiplicity,
+        "areas": first,
+        "target": first[:-1] + own,
+        "copies": np.array([area.copies for area in areas]),
+        "fp": np.array([area.fp for area in areas]),
+        "cells": np.cumsum([0, *(len(area.cells) for area in areas)]),
+        "pp": np.array([pp for pp, _, _ in cells], dtype=int),
+        "size": np.array([size for _, size, _ in cells], dtype=float),
+    }
 
 
 def unrolled_form(rule: Rule) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from dynamics.closures import merged_areas
+from dynamics.closures import laid_out, merged_areas
 from dynamics.coordinates import Coordinates
 from dynamics.geometry import Array, Indices
 from dynamics.setting import Setting
@@ -71,23 +70,10 @@ def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> In
     """
     geometry = setting.geometry
     layouts = [merged_areas(coordinates, k, []) for k in range(geometry.clusters)]
-    areas = list(itertools.chain(*layouts))
-    first = np.cumsum([0, *map(len, layouts)])
-    target = [
-        first[k] + [area.number for area in layout].index(coordinates.target[k]) for k, layout in enumerate(layouts)
-    ]
-    cells = list(itertools.chain(*(area.cells for area in areas)))
     masked, others = float(setting.masked - 1), float(geometry.patches - 1)
     start = masked / (others - masked)
     return IntegralRule(
-        multiplicity=coordinates.multiplicity,
-        areas=first,
-        target=np.array(target),
-        copies=np.array([area.copies for area in areas]),
-        fp=np.array([area.fp for area in areas]),
-        cells=np.cumsum([0, *(len(area.cells) for area in areas)]),
-        pp=np.array([pp for pp, _, _ in cells], dtype=int),
-        size=np.array([size for _, size, _ in cells], dtype=float),
+        **laid_out(coordinates, layouts),
         latent=setting.law.values,
         chance=setting.law.weights,
         weight=setting.weights * setting.masked_fraction / _normaliser(int(masked), int(others), start),
