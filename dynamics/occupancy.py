@@ -10,13 +10,19 @@ from dynamics.geometry import Array
 
 
 def count_rows(size: Array, masked: int) -> int:
-    """Number of possible occupancies: ways to choose unmasked counts that leave `masked` − 1 others masked."""
+    """Number of possible occupancies: ways to choose unmasked counts that leave `masked` − 1 others masked.
+
+    Exact below 2⁵³; beyond, where none will enumerate them, to the digits of floats.
+    """
     unmasked = int(size.sum()) - (masked - 1)
-    ways = [1] + [0] * unmasked
+    ways, doublings = np.zeros(unmasked + 1), 0
+    ways[0] = 1
     for patches in size.astype(int).tolist():
-        total = [0, *np.cumsum(np.array(ways, dtype=object)).tolist()]
-        ways = [total[u + 1] - total[max(u - patches, 0)] for u in range(unmasked + 1)]
-    return ways[unmasked]
+        total = np.append(0, ways.cumsum())
+        ways = total[1:] - total[np.maximum(np.arange(unmasked + 1) - patches, 0)]
+        excess = max(0, math.frexp(ways.max())[1] - 500)  # kept within the range of floats
+        ways, doublings = np.ldexp(ways, -excess), doublings + excess
+    return max(1, round(float(ways[unmasked]))) << doublings
 
 
 def enumerate_counts(size: Array, masked: int) -> tuple[Array, Array]:
