@@ -1,6 +1,7 @@
 """The integral form of the exact closure: against enumeration, at any size, and what its error is bounded by."""
 
 import math
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dynamics as dy
-from dynamics import integral
+from dynamics import compiled, integral, selfcheck
 from tests.settings import SMALL, THREE_VALUES, WIDE
 from tests.strategies import settings_of_learning
 
@@ -104,6 +105,27 @@ def test_a_photograph_of_196_patches_is_exact_too():
         rate = system.rate(system.initial)
         pp = np.array([name.startswith("pp") for name in system.names])
         assert abs((system.multiplicity * rate)[pp].sum()) <= 1e-15
+
+
+MUTANTS = {
+    "a coefficient": ("def _node_other(", "return (", "return (1.01*"),
+    "copies in the rate": ("def add_node(", "each = cubic * rule.copies[m]", "each = cubic"),
+    "the other half of the circle": ("def add_circle(", "twice = 1.0 if turn == 0 else 2.0", "twice = 1.0"),
+    "the nodes before the first": ("def integrate_nodes(", "if number == 0:", "if number < 0:"),
+    "the latent of a lever": ("def moments_of(", "work.levers, rule.latent[i])", "work.levers, 1.0)"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_an_integral_that_differs_from_enumeration_is_refused(tmp_path, mutant):
+    text = Path(compiled.kernel(False, "nodes").__file__).read_text()
+    function, before, after = MUTANTS[mutant]
+    head, _, tail = text.partition(function)
+    assert before in tail
+    path = tmp_path / "nodes_mutated.py"
+    path.write_text(head + function + tail.replace(before, after, 1))
+    with pytest.raises(RuntimeError, match=r"of the integral form: .* off the derived one"):
+        selfcheck.check_nodes(compiled._load(path, False))
 
 
 def test_plain_python_computes_the_same_integral():
