@@ -2,15 +2,17 @@
 
 At a node areas are independent and the unmasked patches of a class binomial (``integral-form``,
 ``binomial-at-a-node``), so that the mean of a polynomial of the masses is one of moments of single areas. Those are
-polynomials of cumulants, which add up over classes. Nothing here is written by hand: cumulants come from the generating
-function of a class, moments from that of the cumulants, and what an area, a class and the rest of the sample enter by
-from the cubic rates and the quadratic loss, expanded.
+polynomials of cumulants, which add up over patches. A lever, the mass of a class beside which moments are taken, *tags*
+one patch of the class: given what that patch is, the others go on as they were. Nothing here is written by hand:
+cumulants come from the generating function of a patch, moments from that of the cumulants, and what an area, a class
+and the rest of the sample enter by from the cubic rates and the quadratic loss, expanded.
 
 Exact. Source: the reduction, theory §4, integral form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -27,22 +29,25 @@ Powers = tuple[int, int, int]  # of the squared latent, of the unmasked and of t
 
 
 class Jet(NamedTuple):
-    """Formulas of one step: outputs as functions of groups of inputs that vary with the state, and of constants."""
+    """Formulas of one step: outputs as functions of groups of inputs that vary with the state, and of others."""
 
     name: str
     inputs: tuple[tuple[sp.Symbol, ...], ...]
     constants: tuple[sp.Symbol, ...]
     outputs: tuple[sp.Expr, ...]
+    by_mark: tuple[sp.Symbol, ...] = ()  # constants that differ from mark to mark
 
 
 FP, PP, SHIFT, LATENT, SIZE, COPIES = sp.symbols("fp pp shift z n copies", real=True)
 NODE, MARK, START, GROWN = y, mark, sp.Symbol("r", positive=True), sp.Symbol("grown")  # GROWN = MARK − START
 TILT = sp.symbols("a b ea eb ea1 eb1", real=True)  # masses of one patch, exp(−y mass), exp(−y mass) − 1
 CHANCE = sp.symbols("growth mass q p")  # node mass over 1 + r, less 1 and whole; chances to be unmasked and masked
-ORDERS = tuple(sorted(((i, j) for i in range(4) for j in range(4) if 1 <= i + j <= 3), key=lambda o: (sum(o), -o[0])))
-CLASS = sp.symbols([f"class_{i}{j}" for i, j in ORDERS])  # joint cumulants of a class's masses, unmasked and masked
-AREA = sp.symbols([f"area_{i}{j}" for i, j in ORDERS if i + j <= 2])  # and of an area's: their sums
+ORDERS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
+PATCH = sp.symbols([f"patch_{i}{j}" for i, j in ORDERS])  # joint cumulants of a patch's masses, unmasked and masked
+AREA = sp.symbols([f"area_{i}{j}" for i, j in ORDERS])  # and of an area's: their sums
+_UP, _DOWN = sp.symbols("s t")  # beside X and Y in the exponent of a generating function
 REST = sp.symbols("rest rest_squared rest_stray")  # means of the mass of other areas and the query, its square, Σ z²X²
+MORE = sp.symbols("more more_squared more_stray")  # the same of what is added to them
 OWN = sp.Symbol("own", positive=True)  # mass of the query
 
 
@@ -50,29 +55,34 @@ OWN = sp.Symbol("own", positive=True)  # mass of the query
 def jets() -> tuple[Jet, ...]:
     """Every step, in the order in which the loops take them."""
     finals = {name: _mean(polynomial) for name, polynomial in _polynomials().items()}
-    every = set().union(*(final.free_symbols for final in finals.values()), *(part.free_symbols for part in _more()))
-    lever, area = (
-        sorted((name for name in every if name.name.startswith(kind)), key=str) for kind in ("lever", "mass")
-    )
-    area = [WEIGHT, *area]
-    rest = REST, tuple(area)
-    groups = {"target": (lever, REST), "other": (lever, area, REST), "masked_target": (lever, REST)}
-    groups |= {"masked_other": (lever, area, REST), "masked_self": ((OWN,), area, REST), "loss": (area, REST)}
-    more = tuple(sp.Symbol(f"more_{name}") for name in REST)
+    target = _named("mass", *finals.values())
+    levers = {name: _named("lever", final) for name, final in finals.items()}
+    groups: dict[str, tuple[Sequence[sp.Symbol], ...]] = {
+        name: (lever, REST) if "target" in name else (lever, target, REST) for name, lever in levers.items()
+    }
+    groups |= {"masked_self": ((OWN,), target, REST), "loss": (target, REST)}
+    tagged = (TILT, CHANCE, PATCH, AREA), (SIZE, LATENT)
     return (
         Jet("measure", (), (NODE,), tuple(_measure(power) for power in (3, 2))),
         Jet("own_mass", ((PP,),), (SHIFT,), (model.masked_mass(PP - SHIFT),)),
         Jet("rest_own", ((OWN,),), (), (OWN, OWN**2, sp.Integer(0))),
         Jet("tilt", ((FP, PP),), (LATENT, SHIFT, NODE), _tilt()),
-        Jet("chance", (TILT,), (MARK, GROWN, START), _chance()),
-        Jet("of_class", (TILT, CHANCE), (SIZE,), _class_cumulants()),
-        Jet("of_area", (AREA,), (LATENT,), tuple(_raw(_powers(name)) for name in area)),
-        Jet("lever_seen", (CLASS, AREA), (LATENT,), tuple(_raw(_powers(name), (1, 0)) for name in lever)),
-        Jet("lever_hidden", (CLASS, AREA), (LATENT,), tuple(_raw(_powers(name), (0, 1)) for name in lever)),
-        Jet("rest_with", rest, (COPIES,), _together(REST, _more())),
-        Jet("rest_joined", (REST, more), (), _together(REST, more)),
+        Jet("chance", (TILT,), (START,), _chance(), (MARK, GROWN)),
+        Jet("of_patch", (TILT, CHANCE), (), _cumulants(_one_patch())),
+        Jet("of_target", (AREA,), (LATENT,), _moments(target, AREA)),
+        Jet("of_other", (AREA,), (LATENT,), _as_rest()),
+        *(Jet(f"seen_{name}", *tagged, _lever(levers[name], _UP)) for name in ("target", "other")),
+        *(Jet(f"hidden_{name}", *tagged, _lever(levers[f"masked_{name}"], _DOWN)) for name in ("target", "other")),
+        Jet("rest_with", (REST, MORE), (COPIES,), _together(REST, _copies(MORE))),
+        Jet("rest_joined", (REST, MORE), (), _together(REST, MORE)),
         *(Jet(f"node_{name}", tuple(map(tuple, groups[name])), (), (final,)) for name, final in finals.items()),
     )
+
+
+def _named(kind: str, *expressions: sp.Expr) -> list[sp.Symbol]:
+    """The moments of this kind that occur."""
+    symbols = set().union(*(expression.free_symbols for expression in expressions))
+    return sorted((symbol for symbol in symbols if symbol.name.startswith(kind)), key=str)
 
 
 def _measure(power: int) -> sp.Expr:
@@ -97,51 +107,62 @@ def _chance() -> tuple[sp.Expr, ...]:
     return growth / (1 + START), whole / (1 + START), unmasked, masked
 
 
-def _class_cumulants() -> tuple[sp.Expr, ...]:
-    """From log E exp(s X + t Y), n patches each unmasked with chance q and masked with chance p = 1 − q."""
-    up, down = sp.symbols("s t")
-    each = CHANCE[-2] * sp.exp(TILT[0] * up) + CHANCE[-1] * sp.exp(TILT[1] * down)
-    found = []
-    for order in ORDERS:
-        cumulant = sp.diff(SIZE * sp.log(each), up, order[0], down, order[1]).subs({up: 0, down: 0})
-        found.append(sp.factor(cumulant).subs(CHANCE[-2] + CHANCE[-1], 1))
-    return tuple(found)
+def _one_patch() -> sp.Expr:
+    """E exp(s X + t Y) of a patch, unmasked with chance q and masked with chance p = 1 − q."""
+    return CHANCE[-2] * sp.exp(TILT[0] * _UP) + CHANCE[-1] * sp.exp(TILT[1] * _DOWN)
 
 
-def _raw(powers: Powers, lever: tuple[int, int] | None = None) -> sp.Expr:
-    """z^2e E[λ X^i Y^j] from cumulants; λ is the unmasked (1, 0) or masked (0, 1) mass of one class, or 1."""
-    up, down = sp.symbols("s t")
-    latents, *orders = powers
-    of_lever, of_area = sp.Integer(1), _series(dict(zip(ORDERS, AREA, strict=False)), up, down)
-    if lever is not None:
-        lowered = {(i - lever[0], j - lever[1]): value for (i, j), value in zip(ORDERS, CLASS, strict=True)}
-        of_lever = _series({order: value for order, value in lowered.items() if min(order) >= 0}, up, down)
-    mean = sp.diff(of_lever * sp.exp(of_area), up, orders[0], down, orders[1])
-    return LATENT ** (2 * latents) * sp.expand(mean.subs({up: 0, down: 0}))
+def _cumulants(generating: sp.Expr) -> tuple[sp.Expr, ...]:
+    """The joint cumulants that go with a moment generating function."""
+    return tuple(sp.factor(_at_zero(sp.log(generating), order)).subs(CHANCE[-2] + CHANCE[-1], 1) for order in ORDERS)
 
 
-def _series(derivatives: dict[tuple[int, int], sp.Expr], up: sp.Symbol, down: sp.Symbol) -> sp.Expr:
-    """The power series in two variables with these derivatives at 0."""
-    return sum(
-        (value * up**i * down**j / (sp.factorial(i) * sp.factorial(j)) for (i, j), value in derivatives.items()),
-        start=sp.Integer(0),
+def _at_zero(function: sp.Expr, order: Sequence[int]) -> sp.Expr:
+    return sp.diff(function, _UP, order[0], _DOWN, order[1]).subs({_UP: 0, _DOWN: 0})
+
+
+def _moments(names: Sequence[sp.Symbol], cumulants: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+    """z^2e E[X^i Y^j] of an area with these cumulants."""
+    series = sum(
+        value * _UP**i * _DOWN**j / (sp.factorial(i) * sp.factorial(j))
+        for (i, j), value in zip(ORDERS, cumulants, strict=True)
+    )
+    return tuple(
+        LATENT ** (2 * latents) * sp.expand(_at_zero(sp.exp(series), orders))
+        for latents, *orders in map(_powers, names)
     )
 
 
-def _more() -> tuple[sp.Expr, ...]:
-    """What some equal areas are to the rest of a sample: the means of their mass T, of its square, and Σ z² X²."""
-    (mass, squared), stray = (_of_mass(power) for power in (1, 2)), _moment("mass", (1, 2, 0))
-    return COPIES * mass, COPIES * squared + COPIES * (COPIES - 1) * mass**2, COPIES * stray
+def _lever(names: Sequence[sp.Symbol], mass: sp.Symbol) -> tuple[sp.Expr, ...]:
+    """z^2e E[λ X^i Y^j], λ the mass of a class, unmasked (s) or masked (t).
+
+    It is the n-th power of what one patch gives that is differentiated: one patch is, the others are as before.
+    """
+    tagged = sp.diff(_one_patch(), mass)
+    shifts = zip(AREA, PATCH, _cumulants(tagged), strict=True)
+    others = tuple(sp.Symbol(f"beside_{i}{j}") for i, j in ORDERS)
+    given = {name: area - patch + tag for name, (area, patch, tag) in zip(others, shifts, strict=True)}
+    weight = SIZE * _at_zero(tagged, (0, 0))
+    return tuple(weight * moment.xreplace(given) for moment in _moments(names, others))
 
 
-def _of_mass(power: int) -> sp.Expr:
-    """E[(X + Y)^power] of an area."""
+def _as_rest() -> tuple[sp.Expr, ...]:
+    """What one area is to the rest of a sample."""
     unmasked, masked = sp.symbols("X Y")
-    terms = sp.Poly((unmasked + masked) ** power, unmasked, masked).terms()
-    return sum((factor * _moment("mass", (0, *orders)) for orders, factor in terms), start=sp.Integer(0))
+    means = []
+    for power in (1, 2):
+        terms = sp.Poly((unmasked + masked) ** power, unmasked, masked).terms()
+        moments = _moments([_moment("mass", (0, *orders)) for orders, _ in terms], AREA)
+        means.append(sum((factor * moment for (_, factor), moment in zip(terms, moments, strict=True)), sp.Integer(0)))
+    return (*means, *_moments([_moment("mass", (1, 2, 0))], AREA))
 
 
-def _together(one: tuple[sp.Expr, ...], two: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
+def _copies(one: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+    """Several independent areas like one: the square of their mass has pairs of different ones in it."""
+    return COPIES * one[0], COPIES * one[1] + COPIES * (COPIES - 1) * one[0] ** 2, COPIES * one[2]
+
+
+def _together(one: Sequence[sp.Expr], two: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
     """Two independent parts of the rest as one: the square of a sum of two."""
     return one[0] + two[0], one[1] + 2 * one[0] * two[0] + two[1], one[2] + two[2]
 
@@ -205,6 +226,3 @@ def _moment(kind: str, powers: Powers) -> sp.Symbol:
 def _powers(moment: sp.Symbol) -> Powers:
     latents, unmasked, masked = map(int, moment.name.rpartition("_")[2])
     return latents, unmasked, masked
-
-
-WEIGHT = _moment("mass", (0, 0, 0))  # the probability of an area's latent value, first among its moments

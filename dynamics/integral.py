@@ -39,20 +39,29 @@ class IntegralRule(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Room for the jets of one node: last index 0 for the numbers, the others for derivatives along the coordinates."""
+    """Room for the jets of one node y, and some marks x of it.
+
+    Last index 0 for the numbers, the others for derivatives along the coordinates; before it the mark.
+    """
 
     state: Array  # Φ and Υ of a cell
     own: Array  # mass of the query
     masses: Array  # of a patch: for each latent value and cell
-    chances: Array  # of a patch to be masked or not
-    cells: Array  # cumulants, for each latent value
+    x: Array  # marks that are taken together, all of the same modulus
+    grown: Array  # each less the radius at y = 0
+    bounds: Array  # log of a bound of what each may add
+    chances: Array  # of a patch to be masked or not, likewise
+    patches: Array  # cumulants of a patch, likewise
     logs: Array  # of the node mass of each area, for each latent value
     sums: Array  # cumulants of an area
-    moments: Array  # of an area
-    levers: Array  # moments of an area beside one class of it
-    chosen: Array  # weight of one latent value
+    of_other: Array  # what an area other than the target is to the rest, with one latent value
+    of_target: Array  # moments of the target, likewise
+    levers: Array  # moments of an area beside the unmasked and beside the masked mass of one class of it
+    chosen: Array  # weight of one latent value, and of all
+    top: Array  # log of the largest
     weight: Array  # of the node, all areas taken together
-    area: Array  # moments of each area, averaged over its latent
+    area: Array  # what each area is to the rest, averaged over its latent
+    target: Array  # moments of the target, likewise
     fp: Array  # and of the lever of Φ
     pp: Array  # and of those of Υ: of unmasked and of masked patches
     before: Array  # rest of the sample: the query and the areas before each

@@ -29,7 +29,8 @@ tilts: Formula
 logs_at: Formula
 moments_of: Formula
 moments_of_one_latent: Formula
-add_node: Formula
+add_nodes: Formula
+MARKS: int
 
 # --- loops ---
 
@@ -54,11 +55,11 @@ def range_of_denominators(rule: IntegralRule, k: int, work: Workspace, own: floa
     hidden, count = np.zeros(last - first), np.zeros(last - first)
     for m in range(rule.areas[k], rule.areas[k + 1]):
         for s in range(rule.cells[m], rule.cells[m + 1]):
-            count[s - first], hidden[s - first] = rule.copies[m] * rule.size[s], work.masses[0, s, 1, 0]
-            lowest[s - first], highest[s - first] = work.masses[0, s, 0, 0], work.masses[0, s, 0, 0]
+            count[s - first], hidden[s - first] = rule.copies[m] * rule.size[s], work.masses[0, s, 1, 0, 0]
+            lowest[s - first], highest[s - first] = work.masses[0, s, 0, 0, 0], work.masses[0, s, 0, 0, 0]
             for i in range(1, len(rule.latent)):
-                lowest[s - first] = min(lowest[s - first], work.masses[i, s, 0, 0])
-                highest[s - first] = max(highest[s - first], work.masses[i, s, 0, 0])
+                lowest[s - first] = min(lowest[s - first], work.masses[i, s, 0, 0, 0])
+                highest[s - first] = max(highest[s - first], work.masses[i, s, 0, 0, 0])
     least = hide(rule.masked, np.argsort(hidden - lowest), count, hidden, lowest)
     return own + least, own + hide(rule.masked, np.argsort(highest - hidden), count, hidden, highest)
 
@@ -88,7 +89,11 @@ def masked_at(rule: IntegralRule, k: int, work: Workspace, mark: float) -> tuple
             if each > 0:
                 hidden, spread = 0.0, 0.0
                 for s in range(rule.cells[m], rule.cells[m + 1]):
-                    share = mark * work.masses[i, s, 3, 0] / (work.masses[i, s, 2, 0] + mark * work.masses[i, s, 3, 0])
+                    share = (
+                        mark
+                        * work.masses[i, s, 3, 0, 0]
+                        / (work.masses[i, s, 2, 0, 0] + mark * work.masses[i, s, 3, 0, 0])
+                    )
                     hidden += rule.size[s] * share
                     spread += rule.size[s] * share * (1 - share)
                 weight += each
@@ -104,7 +109,7 @@ def log_mass(rule: IntegralRule, work: Workspace, m: int, i: int, mark: float) -
     """Logarithm of the node mass of area m with latent value i, for a real mark; −inf where it underflows."""
     total = 0.0
     for s in range(rule.cells[m], rule.cells[m + 1]):
-        mass = work.masses[i, s, 2, 0] + mark * work.masses[i, s, 3, 0]
+        mass = work.masses[i, s, 2, 0, 0] + mark * work.masses[i, s, 3, 0, 0]
         total += rule.size[s] * log(mass) if mass > 0 else -np.inf
     return total
 
@@ -136,34 +141,43 @@ def add_circle(
     node: float,
     measures: tuple[float, float],
     log_mark: float,
-    marks: int,
+    turns: int,
     work: Workspace,
 ) -> None:
     """What the marks x = exp(log_mark + iθ) add at one y: half of the circle, the other half being its conjugate."""
-    directions, at_zero, constant = len(work.weight), 0.0, len(rule.latent) == 1
+    at_zero, constant, weight = 0.0, len(rule.latent) == 1, work.weight
     cubic, quadratic = measures
     drift = log_mark - log(rule.start) if rule.masked > 0 else 0.0
-    for turn in range(marks // 2 + 1):
-        angle, x, grown = 2 * np.pi * turn / marks, 0j, 0j
-        if rule.masked > 0:
-            x = exp(log_mark) * complex(np.cos(angle), np.sin(angle))
-            grown = x - rule.start if turn > 0 else complex(rule.start * expm1(drift), 0.0)
-        bound = logs_at(rule, k, x, grown, work)
-        at_zero = bound if turn == 0 else at_zero
-        if bound < at_zero - rule.tail:
-            break
-        work.weight[0] = -node * work.own[0, 0] - rule.masked * complex(drift, angle)
-        for d in range(1, directions):
-            work.weight[d] = -node * work.own[0, d]
-        whole = True
+    for begin in range(0, turns // 2 + 1, MARKS):
+        marks = min(MARKS, turns // 2 + 1 - begin)
+        for t in range(marks):
+            angle = 2 * np.pi * (begin + t) / turns
+            if rule.masked > 0:
+                work.x[t] = exp(log_mark) * complex(np.cos(angle), np.sin(angle))
+                work.grown[t] = work.x[t] - rule.start
+            weight[t, 0] = -node * work.own[0, 0, 0] - rule.masked * complex(drift, angle)
+            for d in range(1, weight.shape[1]):
+                weight[t, d] = -node * work.own[0, 0, d]
+        if begin == 0:
+            work.grown[0] = rule.start * expm1(drift)
+        logs_at(rule, k, marks, work)
+        at_zero = work.bounds[0] if begin == 0 else at_zero
+        kept = 0
+        while kept < marks and work.bounds[kept] >= at_zero - rule.tail:
+            kept += 1
         for m in range(rule.areas[k], rule.areas[k + 1]):
-            whole = whole and (moments_of_one_latent(rule, m, work) if constant else moments_of(rule, m, work))
-        if whole and work.weight[0].real > -700:
-            twice = 1.0 if turn == 0 else 2.0
-            work.weight[0] = np.exp(work.weight[0]) * (rule.weight[k] * rule.step * twice / marks)
-            for d in range(1, directions):
-                work.weight[d] = work.weight[d] * work.weight[0]
-            add_node(out, rule, k, cubic, quadratic, work)
+            if constant:
+                moments_of_one_latent(rule, m, m == rule.target[k], kept, work)
+            else:
+                moments_of(rule, m, m == rule.target[k], kept, work)
+        for t in range(kept):
+            twice = 1.0 if begin + t == 0 else 2.0
+            weight[t, 0] = np.exp(weight[t, 0]) * (rule.weight[k] * rule.step * twice / turns)
+            for d in range(1, weight.shape[1]):
+                weight[t, d] = weight[t, d] * weight[t, 0]
+        add_nodes(out, rule, k, cubic, quadratic, kept, work)
+        if kept < marks:
+            break
 
 
 @jit
@@ -173,14 +187,14 @@ def integrate_nodes(y: Array, rule: IntegralRule, directions: int) -> Array:
     for k in range(len(rule.target)):
         shift = highest_score(y, rule, k)
         work.state[:] = 0
-        work.state[1, 0] = y[-1]
+        work.state[1, 0, 0] = y[-1]
         if directions > 1:
-            work.state[1, -1] = 1
-        own_mass(work.own, work.state[1:], shift)
+            work.state[1, 0, -1] = 1
+        own_mass(1, work.own, work.state[1:], shift)
         tilts(y, rule, k, shift, 0.0, work)
-        lowest, highest = range_of_denominators(rule, k, work, work.own[0, 0])
+        lowest, highest = range_of_denominators(rule, k, work, work.own[0, 0, 0])
         first, last = rule.from_log - log(highest), rule.to_log - log(lowest)
-        log_mark, variance, marks = log(rule.start) if rule.masked > 0 else 0.0, 0.0, 1
+        log_mark, variance, turns = log(rule.start) if rule.masked > 0 else 0.0, 0.0, 1
         for number in range(int((last - first) / rule.step) + 2):
             node = exp(first + number * rule.step)
             cubic, quadratic = measure(node)
@@ -190,9 +204,9 @@ def integrate_nodes(y: Array, rule: IntegralRule, directions: int) -> Array:
             if rule.masked > 0:
                 log_mark, variance = radius(rule, k, work, log_mark)
                 third = rule.tail / 3
-                marks = min(int(third + np.sqrt(third * third + 2 * rule.tail * variance)), int(rule.others)) + 1
-                marks += 1 - marks % 2  # odd: at x = −1, masked and unmasked may cancel
-            add_circle(out, rule, k, node, (cubic, quadratic), log_mark, marks, work)
+                turns = min(int(third + np.sqrt(third * third + 2 * rule.tail * variance)), int(rule.others)) + 1
+                turns += 1 - turns % 2  # odd: at x = −1, masked and unmasked may cancel
+            add_circle(out, rule, k, node, (cubic, quadratic), log_mark, turns, work)
     for i in range(len(y)):
         out[i] = out[i] / rule.multiplicity[i]
     return out

@@ -109,10 +109,10 @@ def test_a_photograph_of_196_patches_is_exact_too():
 
 MUTANTS = {
     "a coefficient": ("def _node_other(", "return (", "return (1.01*"),
-    "copies in the rate": ("def add_node(", "each = cubic * rule.copies[m]", "each = cubic"),
-    "the other half of the circle": ("def add_circle(", "twice = 1.0 if turn == 0 else 2.0", "twice = 1.0"),
+    "copies in the rate": ("def add_nodes(", "each = cubic * rule.copies[m]", "each = cubic"),
+    "the other half of the circle": ("def add_circle(", "twice = 1.0 if begin + t == 0 else 2.0", "twice = 1.0"),
     "the nodes before the first": ("def integrate_nodes(", "if number == 0:", "if number < 0:"),
-    "the latent of a lever": ("def moments_of(", "work.levers, rule.latent[i])", "work.levers, 1.0)"),
+    "the latent of a lever": ("def moments_of(", "work.levers[0], rule.latent[i])", "work.levers[0], 1.0)"),
 }
 
 
