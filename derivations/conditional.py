@@ -112,6 +112,7 @@ _EQUAL = sp.symbols("size copies", positive=True)  # patches of one other area, 
 _OF_SEEN = sp.symbols("a_target a_beside a_others", nonnegative=True)  # mass of one unmasked patch
 _OF_HIDDEN = sp.symbols("b_target b_beside b_others", nonnegative=True)  # and of a masked one
 _OWN = sp.Symbol("b_self", nonnegative=True)  # and of the query
+_INVERSE = sp.Symbol("inverse", positive=True)  # 1/D
 _UNSEEN = sp.Symbol("unseen", nonnegative=True)  # mass of all masked patches
 COORDINATES = 7  # Φ of target, beside and others, Υ of these and of the query
 
@@ -134,8 +135,7 @@ def term() -> Term:
 @cache
 def bends() -> Term:
     """Derivative of each output of ``term`` but the loss along its own and each later coordinate."""
-    rates, (arguments, steps) = _unscaled(), _steps()
-    moves = [_moves(dict(steps), i) for i in range(COORDINATES)]
+    rates, moves = _unscaled(), [_moves(along) for along in range(COORDINATES)]
     pairs = itertools.combinations_with_replacement(range(COORDINATES), 2)
     along = [sum(sp.diff(rates[i], name) * moved for name, moved in moves[k].items()) for i, k in pairs]
     return _scaled(tuple(map(sp.together, along)))
@@ -173,46 +173,43 @@ def _steps() -> tuple[tuple[sp.Symbol, ...], tuple[tuple[sp.Symbol, sp.Expr], ..
     squares = conditional_squares().statement.rhs.xreplace({total: _SEEN[2], C: _EQUAL[0], copies: _EQUAL[1]})
     masses = [
         *((mass, count * each) for mass, count, each in zip(_X, _SEEN, _OF_SEEN, strict=True)),
-        *(
-            (mass, (size - count) * each)
-            for mass, size, count, each in zip(_Y, _SIZE, _SEEN, _OF_HIDDEN, strict=True)
-        ),
+        *((mass, (size - count) * each) for mass, size, count, each in zip(_Y, _SIZE, _SEEN, _OF_HIDDEN, strict=True)),
         (_SQUARES, _OF_SEEN[2] ** 2 * squares),
     ]
     rests = [(rest, _UNSEEN + sum(mass for mass in _X if mass != own)) for rest, own in zip(_R, _X, strict=True)]
-    sums = [(_UNSEEN, _OWN + sum(_Y)), *rests, (D, _R[0] + _X[0])]
+    sums = [(_UNSEEN, _OWN + sum(_Y)), *rests, (D, _R[0] + _X[0]), (_INVERSE, 1 / D)]
     return (*_SEEN, *_SIZE, *_EQUAL, *_OF_SEEN, *_OF_HIDDEN, _OWN), (*masses, *sums)
 
 
-def _scores() -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
+def _slopes() -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
     """Derivative of the score of a patch, whose mass is this symbol, along each coordinate."""
-    fp, pp, itself = (sp.symbols(f"{name}:3", real=True) for name in ("fp", "pp", "self"))
-    coordinates = (*fp, *pp, itself[0])
+    *fp_and_pp, itself = coordinates = sp.symbols(f"y:{COORDINATES}", real=True)
+    fp, pp = fp_and_pp[:3], fp_and_pp[3:]
     scores = {mass: model.unmasked_score(latent, fp[i], pp[i]) for i, mass in enumerate(_OF_SEEN)}
     scores |= {mass: model.masked_score(pp[i]) for i, mass in enumerate(_OF_HIDDEN)}
-    scores[_OWN] = model.masked_score(itself[0])
+    scores[_OWN] = model.masked_score(itself)
     return {mass: tuple(sp.diff(score, along) for along in coordinates) for mass, score in scores.items()}
 
 
-def _moves(steps: dict[sp.Symbol, sp.Expr], along: int) -> dict[sp.Symbol, sp.Expr]:
-    """Derivative along one coordinate of every number of a term: of a mass as of its score, of a sum that of its parts."""
-    scores = _scores()
-    moved = {_OWN: _OWN * scores[_OWN][along]}
-    for name, value in steps.items():
-        patches = [mass for mass in scores if mass in value.free_symbols]
-        if patches == [_OWN] or not patches:
-            moved[name] = sum(sp.diff(value, part) * moved[part] for part in value.free_symbols if part in moved)
-        else:
+def _moves(along: int) -> dict[sp.Symbol, sp.Expr]:
+    """Derivative of every number of a term along a coordinate: of a mass by its score, of a sum by its parts."""
+    slopes = _slopes()
+    moved = {_OWN: _OWN * slopes[_OWN][along]}
+    for name, value in _steps()[1]:
+        patches = [mass for mass in _OF_SEEN + _OF_HIDDEN if mass in value.free_symbols]
+        if patches:
             (mass,) = patches
-            moved[name] = name * scores[mass][along] * sp.cancel(mass * sp.diff(value, mass) / value)
-    return {name: value for name, value in moved.items() if value != 0}
+            moved[name] = name * slopes[mass][along] * sp.cancel(mass * sp.diff(value, mass) / value)
+        else:
+            moved[name] = sum(sp.diff(value, part) * move for part, move in moved.items())
+    return {name: move for name, move in moved.items() if move != 0}
 
 
 @cache
 def _unscaled() -> tuple[sp.Expr, ...]:
     """The rates of ``term``, latents included."""
     outputs, powers = term().outputs[:COORDINATES], term().powers
-    return tuple(output * latent**power for output, power in zip(outputs, powers, strict=False))
+    return tuple((output * latent**power).subs(_INVERSE, 1 / D) for output, power in zip(outputs, powers, strict=False))
 
 
 def _scaled(outputs: tuple[sp.Expr, ...]) -> Term:
@@ -223,4 +220,5 @@ def _scaled(outputs: tuple[sp.Expr, ...]) -> Term:
         for output, one in zip(outputs, plain, strict=True)
     ]
     arguments, steps = _steps()
-    return Term(arguments, steps, tuple(plain), tuple(map(int, powers)))
+    inverse = [one.xreplace({D**-order: _INVERSE**order for order in (2, 3, 4)}) for one in plain]
+    return Term(arguments, steps, tuple(inverse), tuple(map(int, powers)))

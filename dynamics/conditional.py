@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamics import closures
 from dynamics.coordinates import Coordinates
@@ -15,6 +14,7 @@ from dynamics.geometry import Array, Indices
 from dynamics.setting import Setting
 
 BYTES_A_TERM = 200  # of the rule, and of what it takes to make it
+TINY = float(np.finfo(float).tiny)  # below it a float loses its digits
 
 
 class ConditionalRule(NamedTuple):
@@ -32,18 +32,21 @@ class ConditionalRule(NamedTuple):
     unmasked: Array  # (3, terms)
     weight: Array  # (terms,) probability, that the query is masked included
 
+    @property
+    def fp(self) -> Indices:
+        """Coordinate of Φ of each group, (3,)."""
+        return self.place[:3]
 
-class _Shape(NamedTuple):
-    """Areas of the one cluster by group, and how many patches are seen in all."""
 
-    areas: tuple[int | None, int | None, int | None]  # one of each group
+class _Counts(NamedTuple):
+    """How many patches of each group there are, and how many unmasked ones in all, the query not counted."""
+
     size: tuple[int, int, int]
-    equal: tuple[int, int]
     shown: int
 
 
 class _Kept(NamedTuple):
-    """Counts beside each count of the target: from the first to the last kept, and the ends of what is possible."""
+    """For each count of the target, which counts beside are kept: from first to last, and the ends of all there are."""
 
     target: Indices
     first: Indices
@@ -52,34 +55,35 @@ class _Kept(NamedTuple):
     highest: Indices
 
     @property
-    def counts(self) -> Indices:
+    def terms(self) -> Indices:
         """Terms of each count of the target."""
         return self.last - self.first + 1 + (self.lowest < self.first) + (self.highest > self.last)
 
 
 def refusal(setting: Setting, coordinates: Coordinates) -> str:
-    """Why there is no conditional sum, or nothing: it needs one cluster, one latent, and equal areas beside at most one."""
-    if setting.geometry.patch_class is None:
+    """Why there is no conditional sum, or nothing where there is one."""
+    geometry, values = setting.geometry, len(setting.law.values)
+    if geometry.patch_class is None:
         return '"auto": sizes are real numbers here'
-    if setting.geometry.clusters > 1:
-        return f'"integral" here: it takes one cluster, not {setting.geometry.clusters}'
-    if len(setting.law.values) > 1:
-        return f'"integral" here: it takes one value of the latent, not {len(setting.law.values)}'
-    (fp,), (target,) = coordinates.fp, coordinates.target
-    numbers = np.bincount(np.delete(fp, target), minlength=1)
-    numbers = numbers[numbers > 0]
-    if len(numbers) > 2 or (numbers > 1).sum() > 1:
-        return f'"integral" here: beside the target it takes equal areas and one more, not {numbers.tolist()}'
+    if geometry.clusters > 1:
+        return f'"integral" here: it takes one cluster, not {geometry.clusters}'
+    if values > 1:
+        return f'"integral" here: it takes one value of the latent, not {values}'
+    alike = sorted(np.unique(np.delete(coordinates.fp[0], coordinates.target[0]), return_counts=True)[1].tolist())
+    if len(alike) > 2 or (len(alike) == 2 and alike[0] > 1):
+        return f'"integral" here: beside the target it takes equal areas and one other, not {alike} of a kind'
     return ""
 
 
 def count_terms(setting: Setting, coordinates: Coordinates, rtol: float = 0.0) -> int:
     """Terms that are kept at this tolerance, all that there are at 0; where there is no conditional sum, 0."""
-    return 0 if refusal(setting, coordinates) else int(_kept(_shape(setting, coordinates), rtol).counts.sum())
+    if refusal(setting, coordinates):
+        return 0
+    return int(_kept(_counts(setting, coordinates, _groups(coordinates)), rtol).terms.sum())
 
 
 def conditional_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> ConditionalRule:
-    """Every term but those that have a part below rtol of the probability, given the count of the target. Exact to rtol.
+    """Every term, but for at most rtol of the probability given the count of the target. Exact to that.
 
     Results ``occupancy-law``, ``occupancy-merges``.
 
@@ -90,55 +94,63 @@ def conditional_rule(setting: Setting, coordinates: Coordinates, rtol: float) ->
     """
     reason = refusal(setting, coordinates)
     accept(not reason, "method", "conditional", reason)
-    shape = _shape(setting, coordinates)
-    kept = _kept(shape, rtol)
-    terms = int(kept.counts.sum())
+    groups = _groups(coordinates)
+    counts = _counts(setting, coordinates, groups)
+    kept = _kept(counts, rtol)
+    terms = int(kept.terms.sum())
     size = f"10^{math.log10(terms):.1f} terms take more than {closures.MOST_BYTES / 2**30:.0f} GiB"
     accept(BYTES_A_TERM * terms <= closures.MOST_BYTES, "method", "conditional", f'"integral" here: {size}')
-    unmasked, probability = _terms(shape, kept)
-    (fp,), pp = coordinates.fp, coordinates.pp
-    place = [-1 if area is None else int(fp[area]) for area in shape.areas]
-    classes = [-1 if area is None else int(np.flatnonzero(coordinates.class_areas[:, 0] == area)[0]) for area in shape.areas]
-    place += [-1 if s < 0 else int(pp[s]) for s in classes]
-    kinds = np.packbits(np.vstack([unmasked > 0, unmasked < np.array(shape.size)[:, None]]), axis=0)[0]
+    unmasked, probability = _terms(counts, kept)
+    there_and_left = np.vstack([unmasked > 0, unmasked < np.array(counts.size)[:, None]])
+    kinds = np.packbits(there_and_left, axis=0)[0]
     order = np.argsort(kinds, kind="stable")
-    blocks = np.flatnonzero(np.diff(kinds[order])) + 1
+    class_of = np.argsort(coordinates.class_areas[:, 0])  # a class is an area here
+    indices = coordinates.fp[0], coordinates.pp[class_of]
+    place = [int(index[group[0]]) if group else -1 for index in indices for group in groups]
     return ConditionalRule(
         multiplicity=coordinates.multiplicity,
         place=np.array([*place, len(coordinates.names) - 1]),
-        size=np.array(shape.size, dtype=float),
-        equal=np.array(shape.equal, dtype=float),
+        size=np.array(counts.size, dtype=float),
+        equal=_equal(counts, groups),
         latent=float(setting.law.values[0]),
-        blocks=np.array([0, *blocks, len(order)]),
+        blocks=np.array([0, *(np.flatnonzero(np.diff(kinds[order])) + 1), len(order)]),
         unmasked=np.ascontiguousarray(unmasked[:, order], dtype=float),
         weight=setting.masked_fraction * probability[order],
     )
 
 
-def _shape(setting: Setting, coordinates: Coordinates) -> _Shape:
-    """The groups: equal areas are the others, whatever the target; a single area is beside, if there are others."""
-    (fp,), (target,) = coordinates.fp, coordinates.target
-    sizes = coordinates.class_size[np.argsort(coordinates.class_areas[:, 0])].astype(int)  # of each area
+def _groups(coordinates: Coordinates) -> list[list[int]]:
+    """Areas of each group: the target; one that is alone of its kind, if there are two kinds; all others."""
+    fp, target = coordinates.fp[0], int(coordinates.target[0])
     rest = np.delete(np.arange(len(fp)), target)
-    groups = sorted((rest[fp[rest] == place].tolist() for place in np.unique(fp[rest])), key=len)
-    others = groups.pop() if groups else []
-    beside = groups.pop() if groups else []
-    areas = int(target), *(group[0] if group else None for group in (beside, others))
-    size = int(sizes[target]), *(int(sizes[group].sum()) for group in (beside, others))
-    # One other patch has no pair of patches: as of two areas of one patch, the square of its count is the count.
-    equal = (int(sizes[others[0]]), len(others)) if size[2] > 1 else (1, 2)
-    return _Shape(areas, size, equal, int(setting.geometry.patches - setting.masked))
+    kinds = sorted((rest[fp[rest] == kind].tolist() for kind in np.unique(fp[rest])), key=len)
+    return [[target], *[[]] * (2 - len(kinds)), *kinds]
 
 
-def _kept(shape: _Shape, rtol: float) -> _Kept:
-    """Counts of the area beside, for each of the target, outside of which there is at most rtol of the probability.
+def _counts(setting: Setting, coordinates: Coordinates, groups: list[list[int]]) -> _Counts:
+    sizes = np.bincount(coordinates.class_areas[:, 0], coordinates.class_size)
+    target, beside, others = (int(sizes[group].sum()) for group in groups)
+    return _Counts((target, beside, others), int(setting.geometry.patches - setting.masked))
+
+
+def _equal(counts: _Counts, groups: list[list[int]]) -> Array:
+    """Patches of one of the others, and how many others.
+
+    A single patch is said to be one of two: its count is its own square, as that of any area of one patch.
+    """
+    others, size = len(groups[2]), counts.size[2]
+    return np.array([size / others, others] if size > 1 else [1.0, 2.0])
+
+
+def _kept(counts: _Counts, rtol: float) -> _Kept:
+    """Counts beside, for each count of the target, such that at most rtol of the probability given it is left out.
 
     A hypergeometric count is a sum of independent indicators (Vatutin and Mikhailov 1982), so that Bernstein's
     inequality bounds its tails. The ends stay: there a kind of patch is missing, which may outweigh its probability.
     """
-    own, beside, others = shape.size
-    target = np.arange(max(0, shape.shown - beside - others), min(own, shape.shown) + 1)
-    left, pool = shape.shown - target, beside + others
+    (own, beside, others), shown = counts
+    target = np.arange(max(0, shown - beside - others), min(own, shown) + 1)
+    left, pool = shown - target, beside + others
     lowest, highest = np.maximum(0, left - others), np.minimum(beside, left)
     if rtol == 0 or pool < 2:
         return _Kept(target, lowest, highest, lowest, highest)
@@ -150,46 +162,35 @@ def _kept(shape: _Shape, rtol: float) -> _Kept:
     return _Kept(target, first, last, lowest, highest)
 
 
-def _terms(shape: _Shape, kept: _Kept) -> tuple[Indices, Array]:
+def _terms(counts: _Counts, kept: _Kept) -> tuple[Indices, Array]:
     """Counts of each term, (3, terms), and its probability.
 
-    The probability of each count of the target is that of all masks, so that the floor of the loss stays: what is left
-    out is spread over the terms with the same count of the target.
+    What is left out is spread over the terms with the same count of the target: the probability of that count, on which
+    the floor of the loss depends, stays what it is.
     """
-    counts = kept.counts
-    start = np.cumsum(counts) - counts
-    group = np.repeat(np.arange(len(counts)), counts)
-    beside = (kept.first - (kept.lowest < kept.first))[group] + np.arange(len(group)) - start[group]
-    beside[start] = kept.lowest
-    beside[start + counts - 1] = kept.highest
-    target = kept.target[group]
-    others = shape.shown - target - beside
-    own, one, rest = shape.size
-    part = shape.shown / sum(shape.size)
-    (of_one, twos_one), (of_rest, twos_rest) = (_ways(size, part) for size in (one, rest))
-    ways, twos = of_one[beside] * of_rest[others], twos_one[beside] + twos_rest[others]
-    chance = np.ldexp(ways, twos - np.maximum.reduceat(twos, start)[group])
-    (of_own, twos_own), (of_pool, twos_pool) = (_ways(size, part) for size in (own, one + rest))
-    left = shape.shown - kept.target
-    ways, twos = of_own[kept.target] * of_pool[left], twos_own[kept.target] + twos_pool[left]
-    of_target = np.ldexp(ways, twos - twos.max())
-    probability = chance * (of_target / math.fsum(of_target) / np.add.reduceat(chance, start))[group]
-    there = probability > 0
-    return np.stack([target, beside, others])[:, there], probability[there]
+    (own, beside, others), shown = counts
+    terms = kept.terms
+    start, group = np.cumsum(terms) - terms, np.repeat(np.arange(len(terms)), terms)
+    of_target = kept.target[group]
+    of_beside = (kept.first - (kept.lowest < kept.first) - start)[group] + np.arange(len(group))
+    of_beside[start], of_beside[start + terms - 1] = kept.lowest, kept.highest
+    of_others = shown - of_target - of_beside
+    part = (shown + 0.5) / (own + beside + others + 1)
+    chance = _chances(beside, part)[of_beside] * _chances(others, part)[of_others]
+    whole = _chances(own, part)[kept.target] * _chances(beside + others, part)[shown - kept.target]
+    probability = (whole / math.fsum(whole) / np.maximum(np.add.reduceat(chance, start), TINY))[group] * chance
+    some = probability > TINY
+    return np.stack([of_target, of_beside, of_others])[:, some], probability[some]
 
 
-def _ways(patches: int, part: float) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Ways to choose each number of the patches, over those to choose this part: as fraction and power of two.
+def _chances(patches: int, part: float) -> Array:
+    """Chance of each number of patches if each is taken with this chance, over that of a number in the middle.
 
-    A product of ratios away from there: near it they have all their digits, and nowhere do they leave the range of floats.
+    As products of ratios away from there: where it matters, they have all their digits. The product of these chances of
+    some classes is hypergeometric once their sum is known, whatever `part`: that keeps them in the range of floats.
     """
-    fractions, twos = np.empty(patches + 1), np.empty(patches + 1, dtype=int)
-    centre = round(patches * part)
-    for step, end in ((1, patches), (-1, 0)):
-        fraction, two = 0.5, 1
-        for count in range(centre, end + step, step):
-            fractions[count], twos[count] = fraction, two
-            fewer = count if step > 0 else patches - count  # of what is chosen, or of what is not
-            fraction, more = math.frexp(fraction * ((patches - fewer) / (fewer + 1)))
-            two += more
-    return fractions, twos
+    middle, odds = round(patches * part), part / (1 - part)
+    more, fewer = np.arange(middle, patches), np.arange(middle, 0, -1)
+    above = np.cumprod((patches - more) / (more + 1) * odds)
+    below = np.cumprod(fewer / (patches - fewer + 1) / odds)
+    return np.concatenate([below[::-1], [1.0], above])

@@ -236,7 +236,7 @@ def _written_out(k: int) -> Any:
 
 
 def check_terms(module: ModuleType) -> None:
-    """Hold rates, loss and Jacobian of the conditional sum against enumeration: every shape it takes, and far states."""
+    """Hold rates, loss and Jacobian of the conditional sum against enumeration: all its shapes, and far states."""
     from dynamics import closures
     from dynamics.conditional import conditional_rule
     from dynamics.coordinates import Coordinates

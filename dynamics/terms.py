@@ -1,9 +1,9 @@
 # ruff: noqa: F821 -- the formulas are bare annotations here; `compiled.py` puts their bodies in their place
 """Loops of the conditional sum: over its terms, and around them.
 
-``sum_rates`` and ``sum_bends`` are generated: sums over some of the terms of the formulas of ``derivations.conditional``,
-in which no mass is ever subtracted. Kinds of patches are numbered: unmasked in the target area, in the one beside it, in
-the others; masked in these; the query. Coordinates likewise: Φ of target, beside and others, Υ of these, of the query.
+``sum_rates`` and ``sum_bends`` are generated: sums of the formulas of ``derivations.conditional`` over some terms.
+Kinds of patches are numbered: unmasked in the target area, in the one beside it, in the others; masked in these; the
+query. So are coordinates: Φ of target, beside and others, Υ of these, Υ of the query.
 
 Results ``conditional-squares``, ``squares-suffice``, ``shift-invariance``.
 """
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from dynamics.conditional import ConditionalRule
     from dynamics.geometry import Array
 
+Masses = tuple[float, float, float, float, float, float, float]
+
 unmasked_score: Formula
 masked_score: Formula
-exp: Formula
+masked_mass: Formula
 sum_rates: Formula
 sum_bends: Formula
 scale_rates: Formula
@@ -57,44 +59,39 @@ def is_far(scores: Array) -> bool:
 
 
 @jit
-def occur(rule: ConditionalRule, term: int, scores: Array) -> None:
-    """Set the scores of kinds of patches that a term has none of to −∞."""
-    for i in range(3):
-        count = rule.unmasked[i, term]
-        if count == 0:
-            scores[i] = -np.inf
-        if count == rule.size[i]:
-            scores[3 + i] = -np.inf
+def blocks_of(rule: ConditionalRule, far: bool) -> int:
+    """Into how many parts the terms fall: those that have patches of the same kinds, where scores lie far apart."""
+    return len(rule.blocks) - 1 if far else 1
 
 
 @jit
-def masses_of(scores: Array) -> tuple[float, float, float, float, float, float, float]:
-    """Mass of a patch of each kind, the highest score taken off all: it changes no attention."""
-    highest = scores.max()
+def part_of(scores: Array, rule: ConditionalRule, block: int, far: bool) -> tuple[int, int, Masses]:
+    """First and last term of a part, and in these the mass of a patch of each kind.
+
+    The highest score that there is in the part is taken off all: it changes no attention.
+    """
+    here, first, last = scores.copy(), 0, rule.blocks[-1]
+    if far:
+        first, last = rule.blocks[block], rule.blocks[block + 1]
+        for i in range(3):
+            count = rule.unmasked[i, first]
+            here[i] = here[i] if count > 0 else -np.inf
+            here[3 + i] = here[3 + i] if count < rule.size[i] else -np.inf
+    highest = here.max()
     for kind in range(7):
-        scores[kind] = exp(scores[kind] - highest)
-    return scores[0], scores[1], scores[2], scores[3], scores[4], scores[5], scores[6]
-
-
-@jit
-def rates_and_loss(y: Array, rule: ConditionalRule) -> Array:
-    """Rate of each of the seven coordinates times its multiplicity, and the loss."""
-    scores, out = scores_of(y, rule), np.zeros(RATES)
-    blocks = len(rule.blocks) - 1 if is_far(scores) else 0
-    if blocks == 0:
-        sum_rates(out, rule, 0, rule.blocks[-1], masses_of(scores))
-    for block in range(blocks):
-        here = scores.copy()
-        occur(rule, rule.blocks[block], here)
-        sum_rates(out, rule, rule.blocks[block], rule.blocks[block + 1], masses_of(here))
-    scale_rates(out, rule.latent)
-    return out
+        here[kind] = masked_mass(here[kind] - highest)  # as any mass, of a score
+    return first, last, (here[0], here[1], here[2], here[3], here[4], here[5], here[6])
 
 
 @jit
 def rate_and_loss_conditional(y: Array, rule: ConditionalRule) -> tuple[Array, float]:
     """Rate of each coordinate, and the loss."""
-    sums, rate = rates_and_loss(y, rule), np.empty(len(y))
+    scores, sums, rate = scores_of(y, rule), np.zeros(RATES), np.empty(len(y))
+    far = is_far(scores)
+    for block in range(blocks_of(rule, far)):
+        first, last, masses = part_of(scores, rule, block, far)
+        sum_rates(sums, rule, first, last, masses)
+    scale_rates(sums, rule.latent)
     for i in range(7):
         if rule.place[i] >= 0:
             rate[rule.place[i]] = sums[i] / rule.multiplicity[rule.place[i]]
@@ -104,16 +101,13 @@ def rate_and_loss_conditional(y: Array, rule: ConditionalRule) -> tuple[Array, f
 @jit
 def jacobian_conditional(y: Array, rule: ConditionalRule) -> Array:
     """Derivative of the rate of each coordinate by each: (n, n)."""
-    scores, sums = scores_of(y, rule), np.zeros(BENDS)
-    blocks = len(rule.blocks) - 1 if is_far(scores) else 0
-    if blocks == 0:
-        sum_bends(sums, rule, 0, rule.blocks[-1], masses_of(scores))
-    for block in range(blocks):
-        here = scores.copy()
-        occur(rule, rule.blocks[block], here)
-        sum_bends(sums, rule, rule.blocks[block], rule.blocks[block + 1], masses_of(here))
+    scores, sums, out = scores_of(y, rule), np.zeros(BENDS), np.empty((len(y), len(y)))
+    far = is_far(scores)
+    for block in range(blocks_of(rule, far)):
+        first, last, masses = part_of(scores, rule, block, far)
+        sum_bends(sums, rule, first, last, masses)
     scale_bends(sums, rule.latent)
-    out, number = np.empty((len(y), len(y))), 0
+    number = 0
     for i in range(7):
         for j in range(i, 7):
             one, two = rule.place[i], rule.place[j]
