@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 100  # up to this enumeration costs about as little as anything
 MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
-MOST_TERMS = 200_000  # beyond this the integral costs less than the conditional sum
+MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
 AnyRule = Rule | IntegralRule | ConditionalRule

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from dynamics import terms
+from dynamics.source import _lambdified, _renamed
+
 if TYPE_CHECKING:
     from derivations.conditional import Term
 
@@ -13,8 +16,6 @@ def terms_source() -> str:
     """The whole text: in it ``fast`` stands for a compiler that may reorder sums, so as to take terms side by side."""
     from derivations import conditional
     from derivations.rates import formulas
-    from dynamics import terms
-    from dynamics.source import _lambdified, _renamed
 
     used = [formula for formula in formulas() if formula.name in ("unmasked_score", "masked_score", "masked_mass")]
     written = [
