@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 _HOME = {"Result": "statements", "result": "statements", "results": "statements", "DerivationError": "proof"}
 _MODULES = ("errata", "gradients", "learning", "model", "rates", "symbols")
-# What the running rates are made from: ``rates``, ``nodes`` and all that these import.
+# What the running rates are made from: ``rates``, ``nodes``, ``conditional`` and all that these import.
 _RUNNING = (
-    *("averages", "gradients", "integral", "learning", "model", "nodes", "proof", "rates", "statements", "symbols"),
+    *("averages", "closures", "conditional", "gradients", "integral", "learning", "model", "nodes", "proof", "rates"),
+    *("statements", "symbols"),
 )
 __all__ = [
     "DerivationError",

@@ -33,6 +33,7 @@ SECTIONS = {
     "closures": "Closures",
     "second_order": "The second-order closure",
     "integral": "The integral form",
+    "conditional": "The conditional sum",
     "asymptotics": "Large P",
     "phases": "The phases",
     "late": "The late phase",

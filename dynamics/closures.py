@@ -25,7 +25,7 @@ from dynamics.setting import Setting
 if TYPE_CHECKING:
     import sympy as sp
 
-Method = Literal["auto", "enumeration", "integral"]
+Method = Literal["auto", "enumeration", "conditional", "integral"]
 Closure = Literal["exact", "sampled", "mean-field"]
 EXACTNESS: dict[Closure, str] = {"exact": "exact", "sampled": "sampled", "mean-field": "large-P"}
 ORDER: dict[Closure, str] = {"exact": "0", "sampled": "1/√samples", "mean-field": "1/C"}  # of the error of a rate

@@ -23,12 +23,15 @@ from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import loops, nodes, quadrature, source
+from dynamics import loops, nodes, quadrature, source, term_source, terms
 from dynamics.closures import Rule
+from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
 
-Part = Literal["rows", "nodes", "slopes"]
+Part = Literal["rows", "nodes", "slopes", "terms"]
 
+# What LLVM may do to the sums over terms: reorder them, and so take several terms at once. Nothing in them cancels.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
 
 
@@ -39,9 +42,9 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
     Parameters
     ----------
     compiled : bool
-    part : "rows" | "nodes" | "slopes"
+    part : "rows" | "nodes" | "slopes" | "terms"
         ``rate_and_loss``, ``jacobian`` and the other loops over the rows of a rule; those of the integral form over its
-        nodes, without the Jacobian; the Jacobian of that, which takes long to compile.
+        nodes, without the Jacobian; the Jacobian of that, which takes long to compile; those of the conditional sum.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
         from dynamics import selfcheck
 
         check = {"rows": selfcheck.check_kernel, "nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes}
-        check[part](module)
+        (check | {"terms": selfcheck.check_terms})[part](module)
         _mark(checked)
     return module
 
@@ -84,10 +87,10 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _fingerprint() -> str:
     """Names the generated file: the equations, the loops, and all that generates and compiles them."""
     digest = hashlib.sha256(source_hash().encode())
-    for module in (loops, nodes, quadrature, source, sys.modules[__name__]):
+    for module in (loops, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
-    digest.update(" ".join([*Rule._fields, *IntegralRule._fields]).encode())
+    digest.update(" ".join([*Rule._fields, *IntegralRule._fields, *ConditionalRule._fields]).encode())
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
@@ -112,7 +115,10 @@ def _write(path: Path, part: Part) -> Path:
     from tqdm import tqdm
 
     tqdm.write(f"deriving the rates and writing {path} (once per machine)", file=sys.stderr)
-    text = source.kernel_source() if part == "rows" else source.nodes_source(slopes=part == "slopes")
+    if part == "terms":
+        text = term_source.terms_source()
+    else:
+        text = source.kernel_source() if part == "rows" else source.nodes_source(slopes=part == "slopes")
     for mark in _MARKS.values():
         path.with_suffix(mark).unlink(missing_ok=True)
     with write_beside(path) as partial:
@@ -144,9 +150,10 @@ def _load(path: Path, compiled: bool) -> ModuleType:
         import numba
 
         keep = os.access(path.parent, os.W_OK)
-        namespace = {"jit": numba.njit(cache=keep, error_model="numpy"), "exp": math.exp}
+        jit, fast = (numba.njit(cache=keep, error_model="numpy", fastmath=flags) for flags in (False, _FAST))
+        namespace = {"jit": jit, "fast": fast, "exp": math.exp}
     else:
-        namespace = {"jit": source.as_it_stands, "exp": _exp}
+        namespace = {"jit": source.as_it_stands, "fast": source.as_it_stands, "exp": _exp}
     vars(module).update(namespace, log=math.log, expm1=math.expm1, log1p=math.log1p, Workspace=Workspace)
     sys.modules[name] = module  # where Numba looks for it when it loads machine code
     spec.loader.exec_module(module)

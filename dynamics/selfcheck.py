@@ -233,3 +233,27 @@ def _written_out(k: int) -> Any:
     shares = [mass / (own + sum(seen) + sum(hidden)) for mass in (*masses, sum(hidden), own)]
     flat = [entry for line in hessian for entry in line]
     return sp.lambdify([*y, *u, *h, *z], [loss, gradient, flat, shares], modules="mpmath", cse=True)
+
+
+def check_terms(module: ModuleType) -> None:
+    """Hold rates, loss and Jacobian of the conditional sum against enumeration: all its shapes, and far states."""
+    from dynamics import closures
+    from dynamics.conditional import conditional_rule
+    from dynamics.coordinates import Coordinates
+    from dynamics.geometry import Geometry
+    from dynamics.setting import Setting
+
+    labels = [0] * 3 + [1] * 4 + [2, 2, 3, 3, 4, 4], [0] * 3 + [1, 1, 2, 2], [0, 1, 1, 1], [0, 0, 1]
+    rng = np.random.default_rng(0)
+    for row, latent, mask_ratio in zip(labels, (0.8, 1.3, 1.0, 0.5), (0.6, 0.4, 0.5, 0.4), strict=True):
+        setting = Setting(Geometry.from_labels([row]), latent, mask_ratio)
+        coordinates = Coordinates.of(setting, 0)
+        rule, terms = closures.exact(setting, coordinates), conditional_rule(setting, coordinates, 0.0)
+        for scale, lock in ((0.3, 0.0), (1.5, 0.0), (0.3, 12.0), (0.3, 300.0)):
+            y = rng.normal(scale=scale, size=len(coordinates.names))
+            y[coordinates.fp[0][0]] += lock
+            rate, loss = module.rate_and_loss_conditional(y, terms)
+            found = {"rate": rate, "loss": np.array(loss), "jacobian": module.jacobian_conditional(y, terms)}
+            rate, loss = _enumeration().rate_and_loss(y, rule)
+            expected = {"rate": rate, "loss": np.array(loss), "jacobian": _enumeration().jacobian(y, rule)}
+            _agree("conditional sum", found, expected)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from dynamics import closures
 from dynamics.closures import Closure, Method, Rule
-from dynamics.compiled import kernel
+from dynamics.compiled import Part, kernel
+from dynamics.conditional import ConditionalRule, conditional_rule, count_terms
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept, choice, real_array, real_number, whole_number
 from dynamics.geometry import Array
@@ -26,8 +27,12 @@ from dynamics.source import interpret
 if TYPE_CHECKING:
     import sympy as sp
 
+FEW_ROWS = 100  # up to this enumeration costs about as little as anything
 MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
+MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
+
+AnyRule = Rule | IntegralRule | ConditionalRule
 
 
 def reduce(
@@ -51,11 +56,14 @@ def reduce(
         A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
     closure : "exact" | "sampled" | "mean-field"
         How the mean over masks and latents is taken: exactly, over samples drawn once, or at the mean counts (large-P).
-    method : "auto" | "enumeration" | "integral"
-        How the exact mean is computed: a row for every occupancy and latent value, or as an integral at a cost linear
-        in the areas, at any size. "auto" takes what costs less, and ``System.method`` says which that was.
+    method : "auto" | "enumeration" | "conditional" | "integral"
+        How the exact mean is computed: a row for every occupancy and latent value; as a sum over the counts of the
+        target area and of one other, where there is one cluster, one value of the latent, and all areas but these two
+        are equal; or as an integral at a cost linear in the areas, at any size. "auto" takes what costs less, and
+        ``System.method`` says which that was.
     rtol : float
-        Of the integral: bounds its error, relative to the mean of absolute values.
+        Of the integral: bounds its error, relative to the mean of absolute values. Of the conditional sum: bounds the
+        probability of what is left out, given the count of the target.
     samples, seed : int
         Of the sampled closure: how many, and what they are drawn with. ``System.standard_error`` says how far off.
     merge : bool
@@ -66,7 +74,8 @@ def reduce(
     Raises
     ------
     ValueError
-        If the query, closure or method does not exist, or enumeration has more rows than memory holds.
+        If the query, closure or method does not exist, the conditional sum does not apply, or it or enumeration has
+        more terms than memory holds.
     """
     accept(isinstance(setting, Setting), "setting", setting, "a Setting")
     choice("closure", closure, get_args(Closure))
@@ -74,19 +83,31 @@ def reduce(
     accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
     rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
     coordinates = Coordinates.of(setting, query, merge)
-    rule: Rule | IntegralRule
+    rule: AnyRule
     options: dict[str, Any] = {"merge": merge}
     if closure == "mean-field":
         rule = closures.mean_field(setting, coordinates)
     elif closure == "sampled":
         options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
         rule = closures.sampled(setting, coordinates, options["samples"], options["seed"])
-    elif method == "integral" or (method == "auto" and closures.count_rows(setting, coordinates) > MOST_ROWS):
-        options |= {"rtol of the mean": rtol}
-        rule = integral_rule(setting, coordinates, rtol)
     else:
-        rule = closures.exact(setting, coordinates)
+        method = _cheapest(setting, coordinates, rtol) if method == "auto" else method
+        options |= {} if method == "enumeration" else {"rtol of the mean": rtol}
+        if method == "conditional":
+            rule = conditional_rule(setting, coordinates, rtol)
+        elif method == "integral":
+            rule = integral_rule(setting, coordinates, rtol)
+        else:
+            rule = closures.exact(setting, coordinates)
     return System(setting, query, closure, coordinates, rule, options, compiled)
+
+
+def _cheapest(setting: Setting, coordinates: Coordinates, rtol: float) -> Method:
+    """The way to the exact mean that costs least."""
+    rows = closures.count_rows(setting, coordinates)
+    if rows > FEW_ROWS and 0 < count_terms(setting, coordinates, rtol) <= MOST_TERMS:
+        return "conditional"
+    return "enumeration" if rows <= MOST_ROWS else "integral"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +124,7 @@ class System:
     query: int | str
     closure: Closure
     coordinates: Coordinates
-    rule: Rule | IntegralRule
+    rule: AnyRule
     options: dict[str, Any]
     compiled: bool = True
 
@@ -133,16 +154,16 @@ class System:
 
     @property
     def method(self) -> str:
-        """How the mean is taken: by "enumeration" or as an "integral" if exactly, over "samples", at "mean counts"."""
-        if isinstance(self.rule, IntegralRule):
-            return "integral"
+        """How the mean is taken: "enumeration", "conditional" or "integral" if exactly; "samples"; "mean counts"."""
+        if not isinstance(self.rule, Rule):
+            return "integral" if isinstance(self.rule, IntegralRule) else "conditional"
         return {"exact": "enumeration", "sampled": "samples", "mean-field": "mean counts"}[self.closure]
 
     @cached_property
     def form(self) -> str:
-        """What the names of the functions in use end in: the integral, so many areas without loops, or nothing."""
-        if isinstance(self.rule, IntegralRule):
-            return "_integral"
+        """What the names of the functions in use end in: the method, so many areas without loops, or nothing."""
+        if not isinstance(self.rule, Rule):
+            return f"_{self.method}"
         areas = closures.unrolled_form(self.rule)
         return f"_{areas}" if areas else ""
 
@@ -153,10 +174,12 @@ class System:
 
     def loop(self, name: str) -> Callable[..., Any]:
         """A function of a kernel in the form that is used."""
-        module = self.kernel
+        part: Part = "rows"
         if isinstance(self.rule, IntegralRule):
-            module = kernel(self.compiled, "slopes" if name == "jacobian" else "nodes")
-        return getattr(module, f"{name}{self.form}")
+            part = "slopes" if name == "jacobian" else "nodes"
+        elif isinstance(self.rule, ConditionalRule):
+            part = "terms"
+        return getattr(kernel(self.compiled, part), f"{name}{self.form}")
 
     @cached_property
     def _rate_and_loss(self) -> Callable[[Array, Any], tuple[Array, float]]:
@@ -298,7 +321,7 @@ class System:
         exact = self.closure == "exact"
         rows = closures.count_rows(self.setting, self.coordinates) if exact else len(self.rule.weight)
         accept(rows <= most, "rows", rows, f"at most {most}: more are not for reading")
-        return closures.exact(self.setting, self.coordinates) if isinstance(self.rule, IntegralRule) else self.rule
+        return self.rule if isinstance(self.rule, Rule) else closures.exact(self.setting, self.coordinates)
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""

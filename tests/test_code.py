@@ -68,7 +68,8 @@ def numbers(expression, seed):
             whole = generator.randint(least, most)
             given[name] = whole if quantity.is_integer else generator.uniform(0.2, 1.5)
             rules[quantity] = given[name] if quantity.is_integer else sp.Float(given[name], 40)
-    written = expression.subs(rules).doit()
+    rules = {quantity: sp.sympify(value) for quantity, value in rules.items()}
+    written = expression.xreplace(rules).doit()  # all at once: 0/0 is no number whichever 0 comes first
     for _ in range(3):  # indices that are entries of other arrays come first
         entries = {}
         for entry in written.atoms(sp.Indexed):

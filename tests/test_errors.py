@@ -109,7 +109,7 @@ CALLS = [
         lambda: dy.reduce(vit(), "local", method="enumeration"),
         r"method='enumeration': expected \"integral\" here: 10\^12.\d rows",
     ),
-    (lambda: dy.reduce(WIDE, 0, method="guess"), "method='guess': expected 'auto' or 'enumeration' or 'integral'"),
+    (lambda: dy.reduce(WIDE, 0, method="guess"), "method='guess': expected 'auto' or 'enumeration' or 'conditional'"),
     (lambda: dy.reduce(WIDE, 0, "mean-field", method="integral"), "method='integral': expected 'auto'"),
     (lambda: dy.reduce(WIDE, 0, "sampled", samples=0), "samples=0: expected a whole number, 1 or more"),
     (lambda: dy.reduce(WIDE, 0, "sampled", samples=10**9), "samples=1000000000: expected fewer: they take .* GiB"),

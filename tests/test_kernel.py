@@ -97,7 +97,7 @@ def test_one_compilation_serves_every_geometry():
 def test_the_unrolled_form_is_used_where_it_fits_and_only_there():
     assert dy.reduce(WIDE, "local", "mean-field").form == "_3"
     assert dy.reduce(WIDE, "global", "mean-field").form == "_2"
-    assert dy.reduce(WIDE, "local").form == ""
+    assert dy.reduce(WIDE, "local", method="enumeration").form == ""
     assert dy.reduce(TWO, 0, "mean-field").form == ""
     one_patch_areas = dy.Setting(dy.Geometry.single_cluster(5, 1, 4))
     assert dy.reduce(one_patch_areas, "local", "mean-field").form == ""

@@ -89,6 +89,18 @@ def test_an_exact_rate_by_the_integral(benchmark, sizes):
     against(benchmark, "the same for 64 patches", lambda: small.rate(small.initial))
 
 
+@pytest.mark.benchmark(group="rate")
+@pytest.mark.parametrize("query", ["local", "global"])
+@pytest.mark.parametrize("sizes", [(40, 6, 4), (98, 7, 14), (8320, 16, 105)], ids=["64", "196", "10000"])
+def test_exact_rates_by_the_conditional_sum(benchmark, sizes, query):
+    conditional = dy.reduce(dy.Setting(dy.Geometry.single_cluster(*sizes)), query, method="conditional")
+    terms = len(conditional.rule.weight)
+    states = np.zeros((len(conditional.names), 200_000 // terms))
+    benchmark(conditional.loop("losses"), states, conditional.rule)
+    benchmark.extra_info["terms"], benchmark.extra_info["rates"] = terms, states.shape[1]
+    against(benchmark, "an exponential a term", exponentials(terms * states.shape[1]))
+
+
 @pytest.mark.benchmark(group="jacobian")
 def test_a_jacobian(benchmark, system):
     benchmark(system.jacobian, system.initial)
