@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept
+from dynamics.errors import accept, real_array
 from dynamics.geometry import Array
 from dynamics.setting import Setting
 
@@ -55,11 +56,15 @@ class Condition(NamedTuple):
         """By how much the best of the winners beats the best of the competitors."""
         return float((self.winners @ theta).max() - (self.competitors @ theta).max())
 
+    def decided(self, theta: Array) -> Condition:
+        """The condition that the winner of this state, and no other, wins."""
+        return self._replace(winners=self.winners[[(self.winners @ theta).argmax()]])
+
 
 Found = tuple[Array, Array, Array] | None  # θ, the rows that it keeps at least 1, and their multipliers
 
 
-def max_margin(setting: Setting, query: int | str) -> MaxMargin:
+def max_margin(setting: Setting, query: int | str, state: npt.ArrayLike | None = None) -> MaxMargin:
     """The direction of least norm along which nothing wrong is reconstructed at any mask.
 
     Where a patch of the target area is shown, its score beats every other by 1. Where none is, nothing can be
@@ -71,16 +76,19 @@ def max_margin(setting: Setting, query: int | str) -> MaxMargin:
         Of one cluster whose patches can be counted, with latents above 0.
     query : int or "local" or "global"
         As for ``reduce``.
+    state : (n,) array, optional
+        Of the merged coordinates: the same masked scores win as in this state. That is where a flow that has got there
+        goes on to: which of them wins is settled early, by Υ of the target area, and need not be the cheapest.
 
     Raises
     ------
     ValueError
-        If the setting is another.
+        If the setting is another, or the state of another shape.
 
     Notes
     -----
-    Exact: which masked score wins is decided by branch and bound over least-norm problems, each solved by an active-set
-    method. Gradient flow may end in a direction that is least only among its neighbours.
+    Exact: least norm is a convex problem, solved by an active-set method, once it is known which masked score wins;
+    without a `state` that is found by branch and bound. With one, θ* is least among its neighbours.
     """
     accept(isinstance(setting, Setting), "setting", setting, "a Setting")
     geometry, law = setting.geometry, setting.law
@@ -88,7 +96,12 @@ def max_margin(setting: Setting, query: int | str) -> MaxMargin:
     accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
     accept(float(law.values.min()) > 0, "latent", law.values.tolist(), "latents above 0: at 0 an area shows nothing")
     coordinates = Coordinates.of(setting, query)
-    found = _least(list(_conditions(setting, coordinates)), coordinates.multiplicity)
+    conditions = list(_conditions(setting, coordinates))
+    if state is not None:
+        at, n = real_array(state), len(coordinates.names)
+        accept(at.shape == (n,) and bool(np.isfinite(at).all()), "state", state, f"a finite state of shape ({n},)")
+        conditions = [condition.decided(at) for condition in conditions]
+    found = _least(conditions, coordinates.multiplicity)
     assert found is not None  # own area up, all others down: then every condition can hold
     theta, constraints, multipliers = found
     direction = dict(zip(coordinates.names, theta.tolist(), strict=True))

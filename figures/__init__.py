@@ -25,6 +25,8 @@ FIGURES = {
     "phases": "Φ and Υ against time for Δ > 0 and Δ < 0: exact reduction and trained transformer",
     "crosscheck": "reduction and transformer over 2,000 steps of gradient descent: equal to rounding",
     "picture": "a transformer trained on the photograph: when its areas lock on, where its queries look",
+    "exact-196": "196 patches: exact and mean-field reduction, descent and a transformer on sampled masks",
+    "late-exact": "the late law of the exact dynamics: 4t(L − L*) tends to the squared max-margin norm",
 }
 
 
@@ -32,7 +34,7 @@ def module(name: str) -> ModuleType:
     """The module of a figure; a ValueError names the figures there are."""
     if not isinstance(name, str) or name not in FIGURES:
         raise ValueError(f"figure={name!r}: expected one of {', '.join(FIGURES)}")
-    return importlib.import_module(f"figures.{name}")
+    return importlib.import_module(f"figures.{name.replace('-', '_')}")
 
 
 def data(name: str, quick: bool = False) -> Table:
