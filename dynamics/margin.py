@@ -149,7 +149,7 @@ def _least(conditions: list[Condition], weight: Array, rows: Array | None = None
     for winner in worst.winners:
         tried = _least(conditions, weight, np.unique(np.vstack([rows, winner - worst.competitors]), axis=0), bound)
         if tried is not None:
-            best, bound = tried, weight @ tried[0] ** 2
+            best, bound = tried, float(weight @ tried[0] ** 2)
     return best
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = (style.PAGE, 4.4)
-EXACT, MEAN_FIELD, TRANSFORMER = "exact", "mean-field", "transformer"
+EXACT, MEAN_FIELD, TRANSFORMER = "exact", "mean-field", "transformer"  # the first two as the closures are called
 GROUPS = "target", "global", "other"
 FLOW = "of the flow"  # what the moments of the flow are filed under: those of descent lag by O(step size)
 
@@ -42,6 +42,7 @@ class Parameters(NamedTuple):
     seeds: int = 8
     last: float = 500.0
     early: float = 160.0  # to where the first panels go
+    latest: float = 1e5  # to where the reductions go on, as a flow
     marks: tuple[int, int] = (16, 8)  # before and after
 
 
@@ -59,14 +60,15 @@ def data(quick: bool) -> Table:
     setting = dy.Setting(
         dy.Geometry.single_cluster(p.global_size, p.local_size, p.local_areas), mask_ratio=p.mask_ratio
     )
-    steps = round(p.last / p.step_size)
-    t, parts = p.step_size * np.arange(steps + 1), list[Table]()
-    for closure in (EXACT, MEAN_FIELD):
-        system = dy.reduce(setting, "local", closure)
+    steps, parts = round(p.last / p.step_size), list[Table]()
+    t: Array = p.step_size * np.arange(steps + 1.0)
+    for system in (dy.reduce(setting, "local"), dy.reduce(setting, "local", "mean-field")):
         curve = dy.descend(system, p.step_size, steps)
-        for name, values in _quantities(curve).items():
-            parts.append(rows(quantity=name, source=closure, t=t, value=values, spread=np.nan, error=np.nan))
-        parts += _moments(system, closure, crossing(t, curve.attention["target"], 0.5))
+        later = np.geomspace(t[-1], p.latest, 31)[1:]
+        for part in (curve, dy.integrate(system, t_end=p.latest, t_eval=later, start=curve)):
+            for name, values in _quantities(part).items():
+                parts.append(_theory(system, quantity=name, t=part.t, value=values))
+        parts += _moments(system, crossing(t, curve.attention["target"], 0.5))
 
     marks = np.append(np.linspace(0, p.early, p.marks[0]), np.geomspace(p.early, p.last, p.marks[1] + 1)[1:])
     marks = np.rint(marks / p.step_size).astype(int)
@@ -78,12 +80,16 @@ def data(quick: bool) -> Table:
 
 
 def _quantities(curve: dy.Trajectory) -> dict[str, Array]:
-    """What is shown of a curve: its coordinates, attention on each group, and what attention misses the target."""
+    """What is shown of a curve: its coordinates, and attention on each group."""
     found = dict(zip(curve.names, curve.y, strict=True))
     return found | {f"attention.{group}": curve.attention[group] for group in GROUPS}
 
 
-def _moments(system: dy.System, closure: str, half: float) -> list[Table]:
+def _theory(system: dy.System, **columns: Any) -> Table:
+    return rows(source=system.closure, **columns, spread=np.nan, error=np.nan)
+
+
+def _moments(system: dy.System, half: float) -> list[Table]:
     """Half-time of the descent; and of the flow, with the plateau of Φ_global there and the end of the first phase."""
     flow = dy.integrate(system, until=("target", 0.5))
     found = {
@@ -92,10 +98,7 @@ def _moments(system: dy.System, closure: str, half: float) -> list[Table]:
         f"fp.global at the half-time {FLOW}": flow["fp.global"][-1],
         f"end of phase I {FLOW}": end_of_first_phase(system, flow),
     }
-    return [
-        rows(quantity=name, source=closure, t=np.nan, value=value, spread=np.nan, error=np.nan)
-        for name, value in found.items()
-    ]
+    return [_theory(system, quantity=name, t=np.nan, value=value) for name, value in found.items()]
 
 
 def _train(setting: dy.Setting, steps: int, marks: npt.NDArray[Any], p: Parameters) -> tuple[dict[str, Array], Array]:
@@ -138,27 +141,35 @@ def scores(table: Table, closure: str) -> Table:
 
 def draw(figure: Figure, table: Table) -> None:
     """Above Φ and attention; below what tells the closures apart: differences in Φ, and the late law."""
+    from matplotlib.ticker import FuncFormatter
+
     (fp, attention), (difference, late) = figure.subplots(2, 2)
     p = parameters(quick=False)
-    half = select(table, quantity=f"half-time {FLOW}", source=EXACT)["value"][0]
+    early = {name: column[~(table["t"] > p.early)] for name, column in table.items()}
+    half = select(table, quantity="half-time", source=EXACT)["value"][0]
     for axes, prefix, label in ((fp, "fp", r"$\Phi_{p\to v}$"), (attention, "attention", "attention of the query")):
         for group in GROUPS:
-            _curves(axes, select(table, quantity=f"{prefix}.{group}"), group)
+            _curves(axes, select(early, quantity=f"{prefix}.{group}"), group)
         axes.set(ylabel=label, xlim=(0, p.early), xlabel=r"time $t = \eta\,\times$ iteration")
     for group in GROUPS:
-        _differences(difference, select(table, quantity=f"fp.{group}"), group)
+        _differences(difference, select(early, quantity=f"fp.{group}"), group)
     difference.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
     difference.set(ylabel=r"$\Phi_{p\to v}$ $-$ exact", xlim=(0, p.early), xlabel=fp.get_xlabel())
-    _late(late, select(table, quantity="attention.target"), half, p.mask_ratio)
+    _late(late, select(table, quantity="attention.target"), half, p)
+    late.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
     for axes in (fp, attention, difference):
         axes.axvline(half, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
     fp.annotate("$T$", (half, 1), xytext=(-3, 0), va="top", ha="right", **place)
-    fp.legend(loc="upper left", title="area", title_fontsize=7)
+    fp.legend(loc="upper left", title="on area", title_fontsize=7, alignment="left")
     grey: dict[str, Any] = {"color": style.GREY}
     drawn = [fp.plot([], [], **grey)[0], fp.plot([], [], **grey, linestyle="--")[0]]
     drawn.append(fp.errorbar([], [], [], **grey, marker="o", linestyle="none"))
-    names = "exact reduction", "mean-field", "transformers on sampled masks, ± standard deviation (below: error of the mean)"
+    names = (
+        "exact reduction",
+        "mean-field",
+        "transformers on sampled masks, ± standard deviation (below: error of the mean)",
+    )
     figure.legend(drawn, names, loc="outside lower center", ncols=3)
 
 
@@ -180,17 +191,18 @@ def _differences(axes: Axes, part: Table, group: str) -> None:
     axes.errorbar(trained["t"], off, trained["error"], color=look["color"], marker=look["marker"], linestyle="none")
 
 
-def _late(axes: Axes, part: Table, half: float, mask_ratio: float) -> None:
-    """2γt(1 − A_target)², which mean-field has at 1 for large areas, and (C − 1)/C at first."""
+def _late(axes: Axes, part: Table, half: float, p: Parameters) -> None:
+    """2γt(1 − A_target)² after lock-on, and where mean-field has it first: at (C − 1)/C."""
     color = style.LOOK["target"]["color"]
     for source, line in ((EXACT, "-"), (MEAN_FIELD, "--"), (TRANSFORMER, "")):
         curve = select(part, source=source)
-        t, missed, error = (curve[c][curve["t"] > 1.05 * half] for c in ("t", "value", "error"))
-        missed = 1 - missed
-        value = 2 * mask_ratio * t * missed**2
+        t, attention, error = (curve[name][curve["t"] > 1.05 * half] for name in ("t", "value", "error"))
+        value = 2 * p.mask_ratio * t * (1 - attention) ** 2
         if source == TRANSFORMER:
-            axes.errorbar(t, value, 2 * value / missed * error, color=color, marker="o", linestyle="none")
+            axes.errorbar(t, value, 2 * value / (1 - attention) * error, color=color, marker="o", linestyle="none")
         else:
             axes.plot(t, value, color=color, linestyle=line)
-    axes.axhline(1, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
-    axes.set(xscale="log", yscale="log", xlabel="time $t$", ylabel=r"$2\gamma t\,(1 - A_\mathrm{target})^2$")
+    axes.axhline(1 - 1 / p.local_size, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    axes.annotate(r"$(C_\mathrm{local} - 1)/C_\mathrm{local}$", (p.latest, 1), va="bottom", ha="right")
+    axes.set(xscale="log", yscale="log", xlabel="time $t$", yticks=(0.1, 0.2, 0.5, 1, 2, 5, 10, 20))
+    axes.set_ylabel(r"$2\gamma t\,(1 - A_\mathrm{target})^2$")
