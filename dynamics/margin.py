@@ -88,7 +88,8 @@ def max_margin(setting: Setting, query: int | str, state: npt.ArrayLike | None =
     Notes
     -----
     Exact: least norm is a convex problem, solved by an active-set method, once it is known which masked score wins;
-    without a `state` that is found by branch and bound. With one, θ* is least among its neighbours.
+    without a `state` that is found by branch and bound. With one, θ* is least among its neighbours, as long as the same
+    scores win along it.
     """
     accept(isinstance(setting, Setting), "setting", setting, "a Setting")
     geometry, law = setting.geometry, setting.law

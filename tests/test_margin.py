@@ -14,6 +14,7 @@ SETTINGS = {
     "narrow": dy.Setting(dy.Geometry.single_cluster(3, 2, 3), mask_ratio=0.45),
     "area of one": dy.Setting(dy.Geometry.single_cluster(4, 1, 4)),
     "always seen": dy.Setting(dy.Geometry.single_cluster(4, 3, 2), mask_ratio=0.2),
+    "one masked": dy.Setting(dy.Geometry.single_cluster(4, 3, 2), mask_ratio=0.1),
     "uneven": dy.Setting(dy.Geometry.from_labels([0, 0, 0, 0, 1, 1, 1, 2, 2]), mask_ratio=0.55),
     "law": dy.Setting(dy.Geometry.single_cluster(4, 2, 2), latent=LAW),
 }
@@ -113,6 +114,8 @@ def test_the_winners_at_the_half_time_say_where_the_flow_ends():
     chosen, least = dy.max_margin(setting, "local", flow.y[:, half]), dy.max_margin(setting, "local")
     assert np.abs(2 * flow.t[-1] * system.rate(flow.y[:, -1]) - theta(chosen)).max() <= 1e-3
     assert least.squared_norm < 0.97 * chosen.squared_norm
+    assert dy.max_margin(setting, "local", theta(chosen)).squared_norm == pytest.approx(chosen.squared_norm)
+    assert dy.max_margin(setting, "local", theta(least)).squared_norm == pytest.approx(least.squared_norm)
     assert least.direction["pp.self"] > 0.3  # the least escapes to the query itself, the flow to its area
     assert abs(chosen.direction["pp.self"]) < 1e-9
 
