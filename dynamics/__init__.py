@@ -3,7 +3,8 @@
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
 ``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``comparison``; and beside them, independent of it all, ``samples``, ``transformer`` and ``training``.
+``comparison``, ``margin`` (where curves end); and beside them, independent of it all, ``samples``, ``transformer`` and
+``training``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from dynamics.geometry import Geometry as Geometry
     from dynamics.image import patch_colours as patch_colours
     from dynamics.laws import Law as Law
+    from dynamics.margin import MaxMargin as MaxMargin
+    from dynamics.margin import max_margin as max_margin
     from dynamics.setting import Setting as Setting
     from dynamics.system import System as System
     from dynamics.system import reduce as reduce
@@ -44,6 +47,8 @@ _HOME = {
     "TrainingDiverged": "transformer",
     "compare": "comparison",
     "closure_error": "comparison",
+    "MaxMargin": "margin",
+    "max_margin": "margin",
 }
 __all__ = list(_HOME)
 

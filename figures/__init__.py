@@ -1,8 +1,9 @@
 """The figures: numbers from ``dynamics``, then ink.
 
-Reading order: ``table`` (columns of numbers), ``style`` (how things look), ``maps`` (drawing on the patch grid), one
-module a figure (``areas``, ``phases``, ``crosscheck``, ``picture``), each with ``data(quick)``, which makes the table,
-and ``draw(figure, table)``; ``output`` (a table to PNG, PDF and CSV), ``golden`` (tables against those on record).
+Reading order: ``table`` (columns of numbers), ``style`` (how things look), ``maps`` (drawing on the patch grid),
+``moments`` (of a curve), one module a figure (``areas``, ``phases``, ``crosscheck``, ``picture``, ``exact_196``,
+``late_exact``), each with ``data(quick)``, which makes the table, and ``draw(figure, table)``; ``output`` (a table to
+PNG, PDF and CSV), ``golden`` (tables against those on record).
 
 ``python -m figures`` draws them all; in a notebook, ``figures.draw("phases", figures.data("phases", quick=True))``.
 """
@@ -25,6 +26,8 @@ FIGURES = {
     "phases": "Φ and Υ against time for Δ > 0 and Δ < 0: exact reduction and trained transformer",
     "crosscheck": "reduction and transformer over 2,000 steps of gradient descent: equal to rounding",
     "picture": "a transformer trained on the photograph: when its areas lock on, where its queries look",
+    "exact-196": "196 patches: transformers on sampled masks follow the exact reduction, not the mean-field one",
+    "late-exact": "long after lock-on: 4t(L − L*) leaves the mean-field value for a squared max-margin norm",
 }
 
 
@@ -32,7 +35,7 @@ def module(name: str) -> ModuleType:
     """The module of a figure; a ValueError names the figures there are."""
     if not isinstance(name, str) or name not in FIGURES:
         raise ValueError(f"figure={name!r}: expected one of {', '.join(FIGURES)}")
-    return importlib.import_module(f"figures.{name}")
+    return importlib.import_module(f"figures.{name.replace('-', '_')}")
 
 
 def data(name: str, quick: bool = False) -> Table:

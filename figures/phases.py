@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from figures import style
+from figures.moments import end_of_first_phase
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def data(quick: bool) -> Table:
         flow = dy.integrate(system, t_end=t[-1], t_eval=np.linspace(0, t[-1], p.curve_points))
         trained = _train(setting, range(sizes[0], int(setting.geometry.patches)), every, p)
         fixed: dict[str, Any] = {"gap": setting.information_gap, "areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}"}
-        moments = {HALF_TIME: half, PHASE_END: _end_of_first_phase(system, flow)}
+        moments = {HALF_TIME: half, PHASE_END: end_of_first_phase(system, flow)}
         parts += [
             rows(**fixed, coordinate="", source=name, t=moment, value=np.nan, spread=np.nan)
             for name, moment in moments.items()
@@ -78,15 +79,6 @@ def _train(setting: dy.Setting, patches: range, every: int, p: Parameters) -> np
         training = model.train(p.step_size, every * p.marks, samples=p.samples, every=every)
         found += [training.of(patch).y for patch in patches]
     return np.array(found)
-
-
-def _end_of_first_phase(system: dy.System, flow: dy.Trajectory) -> float:
-    """When Φ to the target begins to change faster than Φ to the global area: 0 where it does from the start."""
-    target, largest = (system.names.index(name) for name in ("fp.target", "fp.global"))
-    rates = np.array([system.rate(y) for y in flow.y.T])
-    lead = rates[:, target] - np.abs(rates[:, largest])
-    after = int((lead >= 0).argmax())
-    return float(np.interp(0, lead[after - 1 : after + 1], flow.t[after - 1 : after + 1])) if after else 0.0
 
 
 def draw(figure: Figure, table: Table) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from figures import maps, style
+from figures.moments import crossing
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def data(quick: bool) -> Table:
     model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
     shown = sys.stderr.isatty()
     training = model.train(p.step_size, every * p.records, samples=p.samples, every=every, progress=shown)
-    measured = np.array([_crossing(training.t, training.of(q).attention["target"], 0.5) for q in range(area.size)])
+    measured = np.array([crossing(training.t, training.of(q).attention["target"], 0.5) for q in range(area.size)])
 
     found = [("area", NO_QUERY, np.nan, PREDICTED, area)]
     found += [
@@ -80,12 +81,6 @@ def data(quick: bool) -> Table:
         rows(quantity=quantity, query=query, t=t, source=source, **maps.patch_rows(values.reshape(p.grid)))
         for quantity, query, t, source, values in found
     )
-
-
-def _crossing(t: Array, values: Array, level: float) -> float:
-    """Time at which a curve first gets to a level, on the straight line between records; NaN where it does not."""
-    after = int((values >= level).argmax())
-    return float(np.interp(level, values[after - 1 : after + 1], t[after - 1 : after + 1])) if after else math.nan
 
 
 def _attention(fp: Array, pp: Array, query: int, setting: dy.Setting) -> Array:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from PIL import Image
 
 import dynamics as dy
 import figures
-from figures import golden, picture
+from figures import exact_196, golden, late_exact, picture
 from figures.__main__ import main
 from figures.table import distinct, select
 
@@ -92,6 +93,70 @@ def test_trained_queries_look_where_predicted():
         target = (area == area[query]) & (np.arange(patches) != query)
         unmasked = (patches - round(patches / 2)) / (patches - 1)
         assert abs(unmasked * predicted[target].sum() / patches - 0.5) < 0.01  # at its half-time
+
+
+def test_transformers_of_196_patches_are_where_the_exact_reduction_is_and_the_mean_field_one_is_not():
+    shown = table("exact-196")
+    exact, mean_field = (exact_196.scores(shown, closure) for closure in ("exact", "mean-field"))
+    assert len(exact["z"]) > 100
+    assert np.sqrt(np.mean(exact["z"] ** 2)) < 1.5
+    assert np.abs(exact["z"]).max() < 4
+    for quantity in distinct(exact["quantity"]):
+        assert np.abs(select(mean_field, quantity=quantity)["z"]).max() > 20, quantity
+
+
+def test_half_times_at_196_patches():
+    shown = table("exact-196")
+
+    def moment(quantity, source):
+        return select(shown, quantity=quantity, source=source)["value"][0]
+
+    assert moment("half-time of the flow", "exact") == pytest.approx(119.87, abs=0.01)
+    assert moment("half-time of the flow", "mean-field") == pytest.approx(116.97, abs=0.01)
+    assert 0.25 < moment("end of phase I of the flow", "exact") / 119.87 < 0.3
+    assert abs(moment("half-time", "transformer") / moment("half-time", "exact") - 1) < 0.002
+    assert moment("half-time", "transformer") / moment("half-time", "mean-field") - 1 > 0.02
+
+
+def test_attention_missed_late_is_that_of_the_law_in_mean_field_alone():
+    for closure, low, high in (("mean-field", 0.84, 0.89), ("exact", 0.3, 0.5)):  # (C − 1)/C = .857
+        attention = select(table("exact-196"), quantity="attention.target", source=closure)
+        t, value = attention["t"][-1], attention["value"][-1]
+        assert low < t * (1 - value) ** 2 < high  # 2γ = 1
+
+
+def late(areas, source):
+    return select(table("late-exact"), areas=areas, source=source)
+
+
+def test_late_limits_are_squared_max_margin_norms():
+    for areas in distinct(table("late-exact")["areas"]):
+        limit, chosen, least = (late(areas, s) for s in (late_exact.LIMIT, late_exact.CHOSEN, late_exact.LEAST))
+        off = abs(limit["value"] - chosen["value"])
+        assert off < 3 * limit["error"] + 1e-5, areas
+        assert off < 3e-3, areas
+        assert least["value"] <= chosen["value"] + 1e-9
+        if areas in ("40 + 4×6", "24 + 2×12"):  # not the least of all: the flow ends in another
+            assert chosen["value"] - least["value"] > 10 * off
+
+
+def test_before_that_the_mean_field_law_holds_where_the_target_is_seldom_wholly_masked():
+    for areas, size in (("24 + 2×12", 12), ("12 + 2×8", 8)):
+        value = late(areas, late_exact.EXACT)["value"]
+        assert (size - 1) / size - 0.03 < value.min() < (size - 1) / size + 0.03
+    assert late("12 + 2×8", late_exact.LIMIT)["value"] == pytest.approx(1, abs=3e-3)  # never: 7 of 8 are masked
+    assert late("8 + 3×4", late_exact.EXACT)["value"].min() > 1.5  # often: no plateau
+
+
+def test_the_excess_of_the_loss_is_the_loss_above_its_floor():
+    setting = dy.Setting(dy.Geometry.single_cluster(8, 4, 3))
+    system = dy.reduce(setting, "local")
+    t = np.geomspace(100, 1e12, 200)
+    flow = dy.integrate(system, t_end=t[-1], t_eval=t, rtol=1e-10, atol=1e-12)
+    alone = math.comb(16, 6) / math.comb(20, 10) / 2  # ½ P(all four masked)
+    early = t < 1e6
+    expected = 4 * t * (flow.loss - alone)
+    assert late_exact._excess(system, flow)[early] == pytest.approx(expected[early], rel=2e-3)
 
 
 def test_attention_patch_by_patch_sums_to_that_of_the_system_on_every_group():
