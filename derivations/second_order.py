@@ -3,6 +3,10 @@
 The loss is a function of the unmasked counts u_s, which may be any real numbers, with h_s = n_s − u_s. Differentiated
 twice and contracted with the covariance it gives the correction, at a cost linear in the classes.
 
+What runs takes each curvature from samples: along a ray of counts attention is linear in a parameter τ
+(``attention-along-a-ray``), so that loss, rates and Jacobian are polynomials in τ, and five of their values have the
+curvature exactly (``curvature-from-five-samples``).
+
 Exact as derivatives; large-P as a closure (``second-order-error``). Source: the reduction, theory §4.
 """
 
@@ -15,7 +19,7 @@ from derivations.averages import exactly, same_or_not
 from derivations.closures import covariance
 from derivations.proof import Checked
 from derivations.statements import Result, Step, states
-from derivations.symbols import A, D, N, P, S, a, area, hidden, i, j, masked, n, own, r, s, seen, u
+from derivations.symbols import A, D, N, P, S, X, a, area, hidden, i, j, masked, n, own, r, s, seen, slope, u
 
 _delta = sp.KroneckerDelta
 
@@ -115,4 +119,54 @@ def second_order() -> Result:
         reference="theory §4, second-order",
         uses=("hypergeometric-covariance", "loss-by-counts", "mean-field-error", "second-order-error"),
         assumptions=("the rates are the derivatives of this loss, so both invariants of closures hold",),
+    )
+
+
+_ray, _tau, _reach = sp.symbols("epsilon tau h", real=True)  # along a ray; the parameter; distance of two samples
+_share, _gain_of_D = sp.symbols("share gain", real=True)  # what X_j and D gain per ε
+_SAMPLES = (-2, -1, 0, 1, 2)
+DEGREE = len(_SAMPLES) - 1  # of the Jacobian in attention: that of the loss is 2, and a derivative by a score adds one
+
+
+@states
+def attention_along_a_ray() -> Result:
+    """Attention at counts u + ε d is linear in τ = ε/(1 + g ε), where D gains the part g ε of itself."""
+    tau = _ray / (1 + _ray * _gain_of_D / D)
+    before = (X[j] + _ray * _share) / (D + _ray * _gain_of_D)
+    claim = (A[j] + tau * _by_count(_share, _gain_of_D)).subs(A[j], X[j] / D)
+    return Result(
+        name="attention-along-a-ray",
+        title="Along a ray of counts the attention on an area is linear in a parameter τ",
+        statement=sp.Eq(before, claim),
+        steps=(Step("put τ in", before, claim),),
+        exactness="exact",
+        reference="theory §4, second-order",
+        uses=("attention-by-count",),
+        assumptions=("g = gain/D, τ = ε/(1 + g ε); the slope is the derivative of attention at ε = 0",),
+    )
+
+
+@states
+def curvature_from_five_samples() -> Result:
+    """The second derivative by ε of a polynomial in τ of degree four, from five of its values."""
+
+    def function(tau: sp.Expr) -> sp.Expr:
+        return sum((slope[order] * tau**order for order in range(DEGREE + 1)), start=sp.Integer(0))
+
+    relative = sp.Symbol("g", real=True)
+    before = sp.diff(function(_ray / (1 + relative * _ray)), _ray, 2).subs(_ray, 0)
+    first, second = (sp.finite_diff_weights(order, _SAMPLES, 0)[order][-1] for order in (1, 2))
+    claim = sum(
+        (two / _reach**2 - 2 * relative * one / _reach) * function(sample * _reach)
+        for sample, one, two in zip(_SAMPLES, first, second, strict=True)
+    )
+    return Result(
+        name="curvature-from-five-samples",
+        title="Curvature along a ray of counts, from five samples on it",
+        statement=sp.Eq(before, claim),
+        steps=(Step("∂τ/∂ε = 1 and ∂²τ/∂ε² = −2g at ε = 0; differences that are exact to degree 4", before, claim),),
+        exactness="exact",
+        reference="theory §4, second-order",
+        uses=("attention-along-a-ray",),
+        assumptions=("f_k, the coefficients of the polynomial; samples at τ = −2h, −h, 0, h, 2h",),
     )

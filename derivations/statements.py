@@ -145,6 +145,11 @@ _USED_IN = {
     **dict.fromkeys(("conditional-squares", "squares-suffice"), ("dynamics.terms",)),
     "mean-occupancy": ("dynamics.occupancy",),
     "mean-field": ("dynamics.closures",),
+    "hypergeometric-covariance": ("dynamics.occupancy",),
+    "second-order": ("dynamics.second_order",),
+    **dict.fromkeys(
+        ("attention-along-a-ray", "curvature-from-five-samples"), ("dynamics.second_order", "dynamics.rays")
+    ),
     **dict.fromkeys(("information-gap", "loss-floor"), ("dynamics.setting",)),
     **dict.fromkeys(("loss-above-floor", "floor-is-approached"), ("dynamics.setting",)),
     "shift-invariance": ("dynamics.loops", "dynamics.terms"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -26,9 +26,15 @@ if TYPE_CHECKING:
     import sympy as sp
 
 Method = Literal["auto", "enumeration", "conditional", "integral"]
-Closure = Literal["exact", "sampled", "mean-field"]
-EXACTNESS: dict[Closure, str] = {"exact": "exact", "sampled": "sampled", "mean-field": "large-P"}
-ORDER: dict[Closure, str] = {"exact": "0", "sampled": "1/√samples", "mean-field": "1/C"}  # of the error of a rate
+Closure = Literal["exact", "sampled", "mean-field", "second-order"]
+EXACTNESS: dict[Closure, str] = {
+    "exact": "exact",
+    "sampled": "sampled",
+    "mean-field": "large-P",
+    "second-order": "large-P",
+}
+# Of the error of a rate.
+ORDER: dict[Closure, str] = {"exact": "0", "sampled": "1/√samples", "mean-field": "1/C", "second-order": "1/C²"}
 
 # The fields of a rule that hold numbers, each with its symbol.
 LETTERS = {"multiplicity": "mult", "copies": "c", "size": "n", "weight": "w", "unmasked": "u", "latent": "z"}
@@ -79,7 +85,7 @@ class Rule(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Area:
+class Area:
     """An area of one cluster, or several equal ones, as rows for it are laid out."""
 
     number: int  # m, the area's own or that of a representative
@@ -120,7 +126,7 @@ def exact(setting: Setting, coordinates: Coordinates) -> Rule:
     accept(fits, "method", "enumeration", f'"integral" here: {size}')
     unmasked, probability = occupancy.enumerate_counts(coordinates.class_size, masked)
     layouts = _every_area(setting, coordinates)
-    latents = [_latent_rows(setting.law, layout, range(len(layout))) for layout in layouts]
+    latents = [latent_rows(setting.law, layout, range(len(layout))) for layout in layouts]
     return _rule(setting, coordinates, layouts, unmasked, probability, latents)
 
 
@@ -150,14 +156,14 @@ def sampled(setting: Setting, coordinates: Coordinates, samples: int, seed: int)
     )
 
 
-def _every_area(setting: Setting, coordinates: Coordinates) -> list[list[_Area]]:
+def _every_area(setting: Setting, coordinates: Coordinates) -> list[list[Area]]:
     """The areas of every cluster, each on its own, with a cell for every class in it."""
     layouts = []
     for k, count in enumerate(setting.geometry.areas):
         inside = [np.flatnonzero((coordinates.class_areas[:, k] == m) & (coordinates.pp >= 0)) for m in range(count)]
         layouts.append(
             [
-                _Area(m, int(coordinates.fp[k][m]), 1.0, tuple(_cell(coordinates, s) for s in inside[m]))
+                Area(m, int(coordinates.fp[k][m]), 1.0, tuple(_cell(coordinates, s) for s in inside[m]))
                 for m in range(count)
             ]
         )
@@ -172,7 +178,7 @@ def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
     layouts, latents = [], []
     for k in range(geometry.clusters):
         own = {int(coordinates.target[k]), geometry.global_area(k)}
-        layout: list[_Area] = []
+        layout: list[Area] = []
         for area in merged_areas(coordinates, k, columns):
             if area.number in own:
                 layout.append(area)
@@ -182,7 +188,7 @@ def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
                 for value, weight in zip(setting.law.values, setting.law.weights, strict=True)
             ]
         layouts.append(layout)
-        latents.append(_latent_rows(setting.law, layout, own))
+        latents.append(latent_rows(setting.law, layout, own))
     unmasked = fraction * np.array([columns])
     return _rule(setting, coordinates, layouts, unmasked, np.ones(1), latents)
 
@@ -191,7 +197,7 @@ def _cell(coordinates: Coordinates, s: np.integer) -> tuple[int, float, int]:
     return int(coordinates.pp[s]), float(coordinates.class_size[s]), int(s)
 
 
-def merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list[_Area]:
+def merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list[Area]:
     """Areas of cluster k, those of one coordinate taken together; appends the size of each cell to `columns`."""
     copies, merged = coordinates.area_copies(k), []
     for fp in np.unique(coordinates.fp[k]):
@@ -202,11 +208,11 @@ def merged_areas(coordinates: Coordinates, k: int, columns: list[float]) -> list
             sizes[int(coordinates.pp[s])] = sizes.get(int(coordinates.pp[s]), 0.0) + coordinates.class_size[s]
         cells = tuple((pp, size, len(columns) + c) for c, (pp, size) in enumerate(sizes.items()))
         columns += sizes.values()
-        merged.append(_Area(int(members[0]), int(fp), float(copies[members].sum()), cells))
+        merged.append(Area(int(members[0]), int(fp), float(copies[members].sum()), cells))
     return merged
 
 
-def _latent_rows(law: Law, layout: list[_Area], drawn: Iterable[int | None]) -> tuple[Array, Array]:
+def latent_rows(law: Law, layout: list[Area], drawn: Iterable[int | None]) -> tuple[Array, Array]:
     """Latent values of the areas of one cluster, the `drawn` ones in every combination, and their probabilities."""
     numbers = set(drawn)
     columns = [i for i, area in enumerate(layout) if area.number in numbers]
@@ -220,7 +226,7 @@ def _latent_rows(law: Law, layout: list[_Area], drawn: Iterable[int | None]) -> 
 def _rule(
     setting: Setting,
     coordinates: Coordinates,
-    layouts: list[list[_Area]],
+    layouts: list[list[Area]],
     unmasked: Array,
     probability: Array,
     latents: list[tuple[Array, Array]],
@@ -247,12 +253,18 @@ def _rule(
     )
 
 
-def laid_out(coordinates: Coordinates, layouts: list[list[_Area]]) -> dict[str, Any]:
-    """The areas and cells of every cluster, numbered through: fields that every rule has."""
+def laid_out(
+    coordinates: Coordinates, layouts: list[list[Area]], clusters: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """The areas and cells of every cluster, numbered through: fields that every rule has.
+
+    A cluster may be laid out in several ways: `clusters` says which each layout is of.
+    """
     areas = list(itertools.chain(*layouts))
     cells = list(itertools.chain(*(area.cells for area in areas)))
     first = np.cumsum([0, *map(len, layouts)])
-    own = [[area.number for area in layout].index(coordinates.target[k]) for k, layout in enumerate(layouts)]
+    targets = coordinates.target if clusters is None else coordinates.target[list(clusters)]
+    own = [[area.number for area in layout].index(a) for a, layout in zip(targets, layouts, strict=True)]
     return {
         "multiplicity": coordinates.multiplicity,
         "areas": first,

@@ -121,9 +121,9 @@ class ClosureErrors:
 
     def __str__(self) -> str:
         """The table as text."""
-        lines = [f"{'closure':12}{'mean taken by':15}{'rate':11}{'loss':11}{'cost':10}order of the error"]
+        lines = [f"{'closure':14}{'mean taken by':26}{'rate':11}{'loss':11}{'cost':10}order of the error"]
         lines += [
-            f"{row.closure:12}{row.method:15}{row.rate:<11.2e}{row.loss:<11.2e}{row.seconds * 1e6:<7.3g} µs {row.order}"
+            f"{row.closure:14}{row.method:26}{row.rate:<11.2e}{row.loss:<11.2e}{row.seconds * 1e6:<7.3g} µs {row.order}"
             for row in self.rows
         ]
         return "\n".join(lines)

@@ -23,10 +23,11 @@ from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import loops, nodes, quadrature, source, term_source, terms
+from dynamics import loops, nodes, quadrature, rays, source, term_source, terms
 from dynamics.closures import Rule
 from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
+from dynamics.second_order import SecondOrderRule
 
 Part = Literal["rows", "nodes", "slopes", "terms"]
 
@@ -87,10 +88,12 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _fingerprint() -> str:
     """Names the generated file: the equations, the loops, and all that generates and compiles them."""
     digest = hashlib.sha256(source_hash().encode())
-    for module in (loops, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
+    for module in (loops, rays, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
-    digest.update(" ".join([*Rule._fields, *IntegralRule._fields, *ConditionalRule._fields]).encode())
+    digest.update(
+        " ".join([*Rule._fields, *IntegralRule._fields, *ConditionalRule._fields, *SecondOrderRule._fields]).encode()
+    )
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
@@ -154,7 +157,7 @@ def _load(path: Path, compiled: bool) -> ModuleType:
         namespace = {"jit": jit, "fast": fast, "exp": math.exp}
     else:
         namespace = {"jit": source.as_it_stands, "fast": source.as_it_stands, "exp": _exp}
-    vars(module).update(namespace, log=math.log, expm1=math.expm1, log1p=math.log1p, Workspace=Workspace)
+    vars(module).update(namespace, log=math.log, expm1=math.expm1, log1p=math.log1p, Workspace=Workspace, Rule=Rule)
     sys.modules[name] = module  # where Numba looks for it when it loads machine code
     spec.loader.exec_module(module)
     return module

@@ -58,6 +58,17 @@ def enumerate_counts(size: Array, masked: int) -> tuple[Array, Array]:
     return rows, weight / math.fsum(weight)
 
 
+def covariance(masked: float, patches: float) -> tuple[float, float]:
+    """(v, w) such that the unmasked counts of classes r, s have the covariance δ_rs n_r v − n_r n_s w.
+
+    Exact, for real P too. Result ``hypergeometric-covariance``.
+    """
+    if patches <= 2:
+        return 0.0, 0.0
+    product = (patches - masked) / (patches - 1) * (masked - 1) / (patches - 1) / (patches - 2)
+    return product * (patches - 1), product
+
+
 def unmasked_fraction(masked: float, patches: float) -> float:
     """Mean fraction of a class, the query not counted, that is unmasked: (P − γP)/(P − 1).
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamics import loops
+from dynamics import loops, rays
+from dynamics.closures import Rule
 
 if TYPE_CHECKING:
     from derivations.nodes import Jet
-    from dynamics.closures import Rule
 
 MARKS = 16  # of one node of the integral that are taken together
 UNROLLED = (2, 3)  # numbers of areas for which a one-cluster form without loops is generated as well
@@ -22,7 +22,8 @@ UNROLLED = (2, 3)  # numbers of areas for which a one-cluster form without loops
 
 def kernel_source() -> str:
     """The whole text of the generated module."""
-    return _formulas_and_loops() + "".join(_unrolled(areas) for areas in UNROLLED)
+    second_order = [_renamed("second_order", name) for name in ("descend", "losses")]
+    return "\n\n".join([_formulas_and_loops(), *second_order, *(_unrolled(areas) for areas in UNROLLED)])
 
 
 def nodes_source(slopes: bool) -> str:
@@ -114,7 +115,7 @@ def _formulas_and_loops() -> str:
         "from __future__ import annotations",
         "import numpy as np",
         *(_lambdified(formula.name, formula.arguments, formula.expression) for formula in formulas()),
-        inspect.getsource(loops).split("# --- loops ---\n")[1],
+        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (loops, rays)),
     ]
     return "\n\n".join(written)
 
@@ -142,7 +143,7 @@ def _lambdified(name: str, arguments: Any, expression: Any) -> str:
 def _interpreted(exp: Callable[[Any], Any]) -> ModuleType:
     """The loops as plain Python, with this exponential."""
     module = ModuleType("interpreted_loops")
-    vars(module).update({"jit": as_it_stands, "exp": exp})
+    vars(module).update({"jit": as_it_stands, "exp": exp, "Rule": Rule})
     exec(compile(_formulas_and_loops(), "<formulas and loops>", "exec"), vars(module))
     return module
 
@@ -198,8 +199,6 @@ def _one_cluster(areas: int) -> tuple[Rule, dict[Any, str]]:
     One row and one latent value; in each area one cell, the target first; the last area stands for several.
     """
     import sympy as sp
-
-    from dynamics.closures import Rule
 
     size, unmasked = sp.symbols(f"size:{areas}", positive=True), sp.symbols(f"unmasked:{areas}", positive=True)
     multiplicity = sp.symbols(f"multiplicity:{2 * areas + 1}", positive=True)

@@ -21,6 +21,7 @@ from dynamics.errors import accept, choice, real_array, real_number, whole_numbe
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule, integral_rule
 from dynamics.laws import LARGEST, Law
+from dynamics.second_order import SecondOrderRule, second_order_rule
 from dynamics.setting import Setting
 from dynamics.source import interpret
 
@@ -32,7 +33,7 @@ MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
 MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
-AnyRule = Rule | IntegralRule | ConditionalRule
+AnyRule = Rule | IntegralRule | ConditionalRule | SecondOrderRule
 
 
 def reduce(
@@ -54,8 +55,9 @@ def reduce(
     setting : Setting
     query : int or "local" or "global"
         A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
-    closure : "exact" | "sampled" | "mean-field"
-        How the mean over masks and latents is taken: exactly, over samples drawn once, or at the mean counts (large-P).
+    closure : "exact" | "sampled" | "mean-field" | "second-order"
+        How the mean over masks and latents is taken: exactly, over samples drawn once, at the mean counts (large-P), or
+        there with half the curvature in the counts times their covariance added (large-P).
     method : "auto" | "enumeration" | "conditional" | "integral"
         How the exact mean is computed: a row for every occupancy and latent value; as a sum over the counts of the
         target area and of one other, where there is one cluster, one value of the latent, and all areas but these two
@@ -87,6 +89,8 @@ def reduce(
     options: dict[str, Any] = {"merge": merge}
     if closure == "mean-field":
         rule = closures.mean_field(setting, coordinates)
+    elif closure == "second-order":
+        rule = second_order_rule(setting, coordinates)
     elif closure == "sampled":
         options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
         rule = closures.sampled(setting, coordinates, options["samples"], options["seed"])
@@ -154,16 +158,17 @@ class System:
 
     @property
     def method(self) -> str:
-        """How the mean is taken: "enumeration", "conditional" or "integral" if exactly; "samples"; "mean counts"."""
-        if not isinstance(self.rule, Rule):
+        """How the mean is taken: "enumeration", "conditional" or "integral" if exactly; or what it is taken over."""
+        if self.closure == "exact" and not isinstance(self.rule, Rule):
             return "integral" if isinstance(self.rule, IntegralRule) else "conditional"
-        return {"exact": "enumeration", "sampled": "samples", "mean-field": "mean counts"}[self.closure]
+        taken = {"exact": "enumeration", "sampled": "samples", "mean-field": "mean counts"}
+        return taken.get(self.closure, "curvature at mean counts")
 
     @cached_property
     def form(self) -> str:
         """What the names of the functions in use end in: the method, so many areas without loops, or nothing."""
         if not isinstance(self.rule, Rule):
-            return f"_{self.method}"
+            return "_second_order" if isinstance(self.rule, SecondOrderRule) else f"_{self.method}"
         areas = closures.unrolled_form(self.rule)
         return f"_{areas}" if areas else ""
 
@@ -297,7 +302,8 @@ class System:
         numbers : bool
             Put in the numbers of this system, as exact fractions. By default they stay symbols: patches n[s] and
             unmasked ones u[i, s] of a class in an area, latents z[j, m], weight w[i] of a sample, c[m] equal areas that
-            one stands for, and multiplicity mult[i]; ``numbers()`` has their values, ``rule`` says where they belong.
+            one stands for, and multiplicity mult[i]; of the second-order closure the change d[i, j] of a count along a
+            ray and half the variance v[i] there. ``numbers()`` has their values, ``rule`` says where they belong.
 
         Raises
         ------
@@ -307,21 +313,29 @@ class System:
         import sympy as sp
 
         state = [sp.Symbol(name, real=True) for name in self.names]
+        curved = isinstance(self.rule, SecondOrderRule)
         given = self._rows().with_numbers(lambda value: sp.nsimplify(value, rational=True))
-        rule = given if numbers else self._rows().with_symbols()[1]
+        rule = given if numbers and not curved else self._rows().with_symbols()[1]
         rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
+        if isinstance(self.rule, SecondOrderRule):
+            rate = [one + self.rule.curvature(one, rule) for one in rate]
+            if numbers:
+                values = {symbol: sp.nsimplify(value, rational=True) for symbol, value in self.numbers().items()}
+                rate = [one.xreplace(values) for one in rate]
         return dict(zip(self.names, rate, strict=True))
 
     def numbers(self) -> dict[sp.Indexed, float]:
         """The value of every symbol in ``equations()`` that is no coordinate."""
-        return self._rows().with_symbols()[0]
+        more = self.rule.numbers() if isinstance(self.rule, SecondOrderRule) else {}
+        return self._rows().with_symbols()[0] | more
 
     def _rows(self, most: float = MOST_EQUATION_ROWS) -> Rule:
         """The rule, as rows, if these are few enough to write out."""
+        given = self.rule.centre if isinstance(self.rule, SecondOrderRule) else self.rule
         exact = self.closure == "exact"
-        rows = closures.count_rows(self.setting, self.coordinates) if exact else len(self.rule.weight)
+        rows = closures.count_rows(self.setting, self.coordinates) if exact else len(given.weight)
         accept(rows <= most, "rows", rows, f"at most {most}: more are not for reading")
-        return self.rule if isinstance(self.rule, Rule) else closures.exact(self.setting, self.coordinates)
+        return given if isinstance(given, Rule) else closures.exact(self.setting, self.coordinates)
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""
