@@ -189,7 +189,10 @@ beaten = sp.Symbol("w", positive=True)  # competitors that θ* beats by exactly 
 factor = sp.Symbol("c", positive=True)  # L − L* at ρ = 0, were its tail all there is
 direction, copies_of = sp.IndexedBase("theta", real=True), sp.IndexedBase("mu", nonnegative=True)
 NORM = sp.Sum(copies_of[s] * direction[s] ** 2, (s, 1, S))
-DIRECTION = "ASSUMED, not proved: the correlations grow along the max-margin direction θ* (Soudry et al.; Lyu and Li)"
+DIRECTION = (
+    "ASSUMED, not proved: the correlations grow along the max-margin direction θ* (Soudry et al.; Lyu and Li)"
+    "; where the target area is wholly masked, of those whose winners are the masked scores that won at the half-time"
+)
 
 
 @states

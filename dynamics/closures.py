@@ -171,8 +171,21 @@ def _every_area(setting: Setting, coordinates: Coordinates) -> list[list[Area]]:
 
 
 def mean_field(setting: Setting, coordinates: Coordinates) -> Rule:
-    """Counts at their mean given that the query is masked. Large-P; result ``mean-field``."""
-    geometry = setting.geometry
+    """Counts at their mean given that the query is masked. Large-P; result ``mean-field``.
+
+    Raises
+    ------
+    ValueError
+        If the combinations of latent values would not fit in memory.
+    """
+    geometry, values = setting.geometry, len(setting.law.values)
+    numbers = geometry.clusters * values**2 * (4 + 2 + values * max(map(len, coordinates.fp)))
+    accept(
+        8 * numbers <= MOST_BYTES,
+        "closure",
+        "mean-field",
+        f"fewer latent values: {values} take {8 * numbers / 2**30:.1f} GiB",
+    )
     fraction = occupancy.unmasked_fraction(setting.masked, geometry.patches)
     columns: list[float] = []
     layouts, latents = [], []

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynamics.closures import laid_out, merged_areas
+from dynamics.closures import MOST_BYTES, laid_out, merged_areas
 from dynamics.coordinates import Coordinates
+from dynamics.errors import accept
 from dynamics.geometry import Array, Indices
 from dynamics.setting import Setting
+from dynamics.source import MARKS
 
 MARGIN = 8  # parts of the tolerance: two ends and the step of the integral in y, the ends and the aliases of that in x
 
@@ -76,12 +78,17 @@ def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> In
 
     The error is relative to the mean of the absolute values of what is averaged; results ``quadrature``,
     ``integral-form``.
+
+    Raises
+    ------
+    ValueError
+        If there are too many areas for memory.
     """
     geometry = setting.geometry
     layouts = [merged_areas(coordinates, k, []) for k in range(geometry.clusters)]
     masked, others = float(setting.masked - 1), float(geometry.patches - 1)
     start = masked / (others - masked)
-    return IntegralRule(
+    rule = IntegralRule(
         **laid_out(coordinates, layouts),
         latent=setting.law.values,
         chance=setting.law.weights,
@@ -94,11 +101,22 @@ def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> In
         to_log=_end(rtol / MARGIN),
         tail=math.log(MARGIN * (1 + math.sqrt(others)) / rtol),
     )
+    accept_workspace(rule, 1)
+    return rule
+
+
+def accept_workspace(rule: IntegralRule, directions: int) -> None:
+    """Refuse a workspace of more bytes than memory should hold."""
+    values, areas, cells = len(rule.latent), len(rule.fp), len(rule.pp)
+    numbers = directions * (values * (9 * cells + areas) + 15 * (areas + cells)) * MARKS
+    accept(16 * numbers <= MOST_BYTES, "method", "integral", f"fewer areas: it takes {16 * numbers / 2**30:.1f} GiB")
 
 
 def _normaliser(masked: int, others: int, start: float) -> float:
     """binomial(P − 1, M') r^M' / (1 + r)^(P − 1), from the circle: logarithms of factorials would lose digits."""
-    angle = 2 * np.pi * np.arange(others + 1) / (others + 1)
+    tail, variance = -math.log(np.finfo(float).eps), masked * (1 - masked / others)
+    turns = min(int(tail + math.sqrt(tail * tail + 2 * tail * variance)), others) + 1  # as many as keep aliases below
+    angle = 2 * np.pi * np.arange(turns) / turns
     growth = others * np.log1p(start * np.expm1(1j * angle) / (1 + start)) - 1j * masked * angle
     return float(np.exp(growth).real.mean())
 

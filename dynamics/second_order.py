@@ -14,8 +14,9 @@ the others are split among the values, but for one area at a time.
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from dynamics.coordinates import Coordinates
 from dynamics.errors import accept
 from dynamics.geometry import Array, Indices
 from dynamics.setting import Setting
+from dynamics.source import interpret
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -54,17 +56,65 @@ class SecondOrderRule(NamedTuple):
         along = {d[ray, column]: float(self.along[ray, column]) for ray, column in np.argwhere(self.along).tolist()}
         return along | {v[ray]: float(value) for ray, value in enumerate(self.spread)}
 
-    def curvature(self, rate: sp.Expr, centre: Rule) -> sp.Expr:
-        """What a rate of the centre, in symbols, is to be corrected by: half the variance times its curvature."""
+    def curvatures(self, y: Any, centre: Rule) -> Any:
+        """What the rates of the centre, in symbols, are to be corrected by: half the variance times the curvature."""
         import sympy as sp
 
-        (v, d), step, found = _ray_symbols(), sp.Dummy(), sp.Integer(0)
-        for ray, row in enumerate(self.row):
-            columns = np.flatnonzero(self.along[ray])
-            counts = {centre.unmasked[0, column]: step * d[ray, column] for column in columns.tolist()}
-            of_row = sp.diff(rate, centre.weight[row]).xreplace({u: u + change for u, change in counts.items()})
-            found += v[ray] * sp.diff(of_row, step, 2).subs(step, 0)
+        (v, d), found = _ray_symbols(), np.zeros(len(y), dtype=object)
+        for ray, row in enumerate(self.row.tolist()):
+            counts: Any = centre.unmasked.copy()
+            for column in np.flatnonzero(self.along[ray]).tolist():
+                counts[0, column] = _Series(counts[0, column], d[ray, column], sp.Integer(0))
+            only = {name: getattr(centre, name)[[row]] for name in ("cluster", "counts", "latents")}
+            sample = centre._replace(unmasked=counts, weight=np.array([2 * v[ray]]), **only)
+            rate, _ = interpret("rate_and_loss", sp.exp, y, sample)
+            found = found + [part.bend if isinstance(part, _Series) else 0 for part in rate]
         return found
+
+
+@dataclass(frozen=True)
+class _Series:
+    """value + slope ε + bend ε²: a number of the loops along a ray, of which no more is wanted."""
+
+    value: Any
+    slope: Any = 0
+    bend: Any = 0
+
+    @classmethod
+    def of(cls, number: Any) -> _Series:
+        return number if isinstance(number, cls) else cls(number)
+
+    def __add__(self, other: Any) -> _Series:
+        other = _Series.of(other)
+        return _Series(self.value + other.value, self.slope + other.slope, self.bend + other.bend)
+
+    def __mul__(self, other: Any) -> _Series:
+        a, b = self, _Series.of(other)
+        bend = a.value * b.bend + a.slope * b.slope + a.bend * b.value
+        return _Series(a.value * b.value, a.value * b.slope + a.slope * b.value, bend)
+
+    def __truediv__(self, other: Any) -> _Series:
+        a, b = self, _Series.of(other)
+        value = a.value / b.value
+        slope = (a.slope - value * b.slope) / b.value
+        return _Series(value, slope, (a.bend - value * b.bend - slope * b.slope) / b.value)
+
+    def __rtruediv__(self, other: Any) -> _Series:
+        return _Series.of(other) / self
+
+    def __neg__(self) -> _Series:
+        return self * -1
+
+    def __sub__(self, other: Any) -> _Series:
+        return self + -_Series.of(other)
+
+    def __rsub__(self, other: Any) -> _Series:
+        return -self + other
+
+    def __pow__(self, power: int) -> _Series:
+        return math.prod([self] * power, start=_Series(1))
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 def _ray_symbols() -> tuple[sp.IndexedBase, sp.IndexedBase]:
@@ -96,17 +146,20 @@ def second_order_rule(setting: Setting, coordinates: Coordinates) -> SecondOrder
     layouts = [
         layout for k in range(setting.geometry.clusters) for layout in _layouts(setting, coordinates, k, columns)
     ]
-    latents = [latent_rows(setting.law, layout.areas, layout.drawn) for layout in layouts]
-    rows = sum(len(z) for z, _ in latents)
-    rays = sum(len(z) * len(layout.rays) for layout, (z, _) in zip(layouts, latents, strict=True))
-    needed = 8 * (len(columns) + 3) * (rows + len(SAMPLES) * rays)
+    combinations = [len(setting.law.values) ** len(layout.drawn) for layout in layouts]
+    rows, rays = (
+        sum(combinations),
+        sum(count * len(layout.rays) for layout, count in zip(layouts, combinations, strict=True)),
+    )
+    widest = max(len(layout.areas) for layout in layouts)
+    needed = 8 * (len(columns) + widest + 3) * (rows + len(SAMPLES) * rays)
     accept(needed <= MOST_BYTES, "closure", "second-order", f'"exact" here: it takes {needed / 2**30:.1f} GiB')
-    first_row = np.cumsum([0, *(len(z) for z, _ in latents)])
+    latents = [latent_rows(setting.law, layout.areas, layout.drawn) for layout in layouts]
+    first_row = np.cumsum([0, *combinations])
     chance = [
         setting.weights[layout.cluster] * setting.masked_fraction * layout.copies * of_latents
         for layout, (_, of_latents) in zip(layouts, latents, strict=True)
     ]
-    widest = max(len(layout.areas) for layout in layouts)
     centre = Rule(
         **laid_out(coordinates, [layout.areas for layout in layouts], [layout.cluster for layout in layouts]),
         column=np.array([c for layout in layouts for area in layout.areas for _, _, c in area.cells], dtype=int),
@@ -124,13 +177,14 @@ def second_order_rule(setting: Setting, coordinates: Coordinates) -> SecondOrder
             along[len(starts), list(change)] = list(change.values())
             starts.append(first_row[number] + row)
             spread.append(variance * chance[number][row])
-    reach = SAMPLES * min(fraction, 1 - fraction) / 4  # however much a patch weighs, no count is below 0 or too high
-    powers = np.vander(SAMPLES, increasing=True)
-    step = reach[-1] / SAMPLES[-1] or 1.0
-    first, half_second = np.linalg.inv(powers)[1:3]
-    return SecondOrderRule(
-        centre, np.array(starts, dtype=int), along, np.array(spread), reach, first / step, 2 * half_second / step**2
-    )
+    step = min(fraction, 1 - fraction) / 4 or 1.0  # however much a patch weighs, no count is below 0 or too high
+    return SecondOrderRule(centre, np.array(starts, dtype=int), along, np.array(spread), *derivatives(step))
+
+
+def derivatives(step: float) -> tuple[Array, Array, Array]:
+    """τ of the samples on a ray, and what each adds to the first and to the second derivative: exact to degree 4."""
+    first, half_second = np.linalg.inv(np.vander(SAMPLES, increasing=True))[1:3]
+    return step * SAMPLES, first / step, 2 * half_second / step**2
 
 
 def _layouts(setting: Setting, coordinates: Coordinates, k: int, columns: list[float]) -> list[_Layout]:
@@ -152,16 +206,13 @@ def _layout(
     areas, rays, everything = [], [], dict[int, float]()
     values = list(zip(setting.law.values, setting.law.weights, strict=True))
     for kind in kinds:
-        for copies, single in ((1.0, True), (kind.copies - 1, False)):
-            if copies == 0:
-                continue
+        for copies, standing_for, is_drawn in _parts(kind.copies, kind is drawn):
             cells = tuple((pp, size, len(columns) + c) for c, (pp, size, _) in enumerate(kind.cells))
             columns += [size for _, size, _ in kind.cells]
             everything |= {column: size for _, size, column in cells}
-            if single:
-                rays += [({column: size}, kind.copies * variance / (2 * size)) for _, size, column in cells]
+            rays += [({column: size}, standing_for * variance / (2 * size)) for _, size, column in cells]
             area = replace(kind, copies=copies, cells=cells)
-            if kind.number in own or (kind is drawn and single):
+            if kind.number in own or is_drawn:
                 areas.append(area)
             else:
                 areas += [replace(area, copies=copies * w, latent=float(z), number=-1) for z, w in values]
@@ -169,3 +220,10 @@ def _layout(
     kept = [ray for ray in rays if ray[1] != 0]
     chosen = {m for m in own if m is not None} | ({drawn.number} if drawn else set())
     return _Layout(k, areas, kept, chosen, drawn.copies if drawn else 1.0)
+
+
+def _parts(copies: float, drawn: bool) -> list[tuple[float, float, bool]]:
+    """Equal areas told apart: how many together, how many their rays stand for, whether their latent is drawn."""
+    first, left = ([(1.0, 1.0, True)], copies - 1) if drawn else ([], copies)
+    others = [(1.0, left, False), (left - 1, 0.0, False)] if left != 0 else []
+    return [*first, *(part for part in others if part[0] != 0)]

@@ -19,6 +19,7 @@ import numpy as np
 from dynamics.closures import Rule
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule
+from dynamics.second_order import SecondOrderRule, derivatives
 from dynamics.source import UNROLLED
 
 TOLERANCE = 1e-12
@@ -40,7 +41,8 @@ TARGET = 1  # the second area of each cluster
 def check_kernel(module: ModuleType) -> None:
     """Check every function of the kernel at random states; a RuntimeError names what differs.
 
-    The loops are held against the loss written out, the unrolled forms against the loops.
+    The loops are held against the loss written out, the unrolled forms against the loops, and the curvature of the
+    second-order closure against differences of the loss written out.
     """
     rng = np.random.default_rng(0)
     for scale in (0.5, 3.0):
@@ -50,6 +52,11 @@ def check_kernel(module: ModuleType) -> None:
             rule, y = _one_cluster(rng, areas), rng.normal(scale=scale, size=2 * areas + 1)
             found, loops = (_evaluated(module, form, y, rule) for form in (f"_{areas}", ""))
             _agree(f"form for {areas} areas", found, loops)
+        curved = _random_rays(rng, _random_rule(rng))
+        y = rng.normal(scale=scale, size=COORDINATES)
+        rate, loss = module.rate_and_loss_second_order(y, curved)
+        found = {"loss": np.array(loss), "rate": rate, "jacobian": module.jacobian_second_order(y, curved)}
+        _agree("second-order closure", found, _curved_reference(curved, y))
 
 
 def check_nodes(module: ModuleType) -> None:
@@ -174,12 +181,8 @@ def _reference(rule: Rule, y: Array) -> dict[str, Array]:
     attention, weights = [np.zeros(len(areas) + 2) for areas in CLUSTERS], np.zeros(2)
     for row, weight in enumerate(rule.weight):
         k = int(rule.cluster[row])
-        cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
-        unmasked = rule.unmasked[rule.counts[row], rule.column[cells]]
-        latent = rule.latent[rule.latents[row], : len(CLUSTERS[k])]
         with mpmath.workdps(50):
-            numbers = map(mpmath.mpf, [*y, *unmasked, *(rule.size[cells] - unmasked), *latent])
-            value, slopes, bends, shares = _written_out(k)(*numbers)
+            value, slopes, bends, shares = _sample(rule, row, y, 0 * rule.unmasked[0])
         loss += weight * value
         gradient += weight * np.array(slopes, dtype=float)
         hessian += weight * np.array(bends, dtype=float).reshape(hessian.shape)
@@ -195,6 +198,42 @@ def _reference(rule: Rule, y: Array) -> dict[str, Array]:
         "losses": np.array([float(loss)]),
         "attention": np.concatenate([on / weight for on, weight in zip(attention, weights, strict=True)]),
     }
+
+
+def _sample(rule: Rule, row: int, y: Array, change: Array) -> Any:
+    """Loss, derivatives and attention of a sample with its counts changed, with the digits that mpmath is set to."""
+    import mpmath
+
+    k = int(rule.cluster[row])
+    cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
+    columns, as_numbers = rule.column[cells], np.vectorize(mpmath.mpf, otypes=[object])
+    unmasked = as_numbers(rule.unmasked[rule.counts[row], columns]) + change[columns]
+    latent = rule.latent[rule.latents[row], : len(CLUSTERS[k])]
+    return _written_out(k)(*as_numbers(y), *unmasked, *(as_numbers(rule.size[cells]) - unmasked), *as_numbers(latent))
+
+
+def _random_rays(rng: np.random.Generator, centre: Rule) -> SecondOrderRule:
+    """Rays from some rows, along one count and along all."""
+    columns = centre.unmasked.shape[1]
+    along = np.vstack([np.eye(columns)[[0, 3]] * centre.unmasked[0], centre.unmasked[0], centre.unmasked[1]])
+    return SecondOrderRule(centre, np.array([0, 2, 3, 4]), along, rng.uniform(-0.1, 0.1, 4), *derivatives(0.1))
+
+
+def _curved_reference(rule: SecondOrderRule, y: Array) -> dict[str, Array]:
+    """The centres, and the curvature along each ray by a difference that 50 digits hold."""
+    import mpmath
+
+    expected, step = _reference(rule.centre, y), mpmath.mpf(10) ** -12
+    found = {"loss": expected["loss"], "rate": expected["rate"], "jacobian": expected["jacobian"]}
+    scales = {"loss": np.ones(()), "rate": -rule.centre.multiplicity, "jacobian": -rule.centre.multiplicity[:, None]}
+    for along, row, spread in zip(rule.along, rule.row, rule.spread, strict=True):
+        with mpmath.workdps(50):
+            before, here, after = (_sample(rule.centre, row, y, move * along) for move in (-step, 0 * step, step))
+            for name, *parts in zip(found, before, here, after, strict=False):
+                low, middle, high = (np.array(part, dtype=object) for part in parts)
+                bent = np.array((low - 2 * middle + high) / step**2, dtype=float).reshape(found[name].shape)
+                found[name] = found[name] + spread * bent / scales[name]
+    return found
 
 
 @cache

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamics import closures
-from dynamics.closures import Closure, Method, Rule
+from dynamics.closures import MOST_BYTES, Closure, Method, Rule
 from dynamics.compiled import Part, kernel
 from dynamics.conditional import ConditionalRule, conditional_rule, count_terms
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept, choice, real_array, real_number, whole_number
 from dynamics.geometry import Array
-from dynamics.integral import IntegralRule, integral_rule
+from dynamics.integral import IntegralRule, accept_workspace, integral_rule
 from dynamics.laws import LARGEST, Law
 from dynamics.second_order import SecondOrderRule, second_order_rule
 from dynamics.setting import Setting
@@ -192,6 +192,10 @@ class System:
 
     @cached_property
     def _jacobian(self) -> Callable[[Array, Any], Array]:
+        n = len(self.names)
+        accept(8 * n * n <= MOST_BYTES, "merge", False, f"True: a Jacobian takes {8 * n * n / 2**30:.1f} GiB")
+        if isinstance(self.rule, IntegralRule):
+            accept_workspace(self.rule, n + 1)
         return self.loop("jacobian")
 
     def rate(self, y: npt.ArrayLike) -> Array:
@@ -318,7 +322,7 @@ class System:
         rule = given if numbers and not curved else self._rows().with_symbols()[1]
         rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
         if isinstance(self.rule, SecondOrderRule):
-            rate = [one + self.rule.curvature(one, rule) for one in rate]
+            rate = rate + self.rule.curvatures(np.array(state), rule)
             if numbers:
                 values = {symbol: sp.nsimplify(value, rational=True) for symbol, value in self.numbers().items()}
                 rate = [one.xreplace(values) for one in rate]

@@ -60,10 +60,11 @@ def test_every_closure_is_held_against_the_exact_one_at_a_state():
     table = dy.closure_error(WIDE, "local", y, samples=2000)
     exact, mean = (dy.reduce(WIDE, "local", closure) for closure in ("exact", "mean-field"))
     scale = np.abs(exact.rate(y)).max()
-    assert [row.closure for row in table.rows] == ["exact", "sampled", "mean-field"]
+    assert [row.closure for row in table.rows] == ["exact", "sampled", "mean-field", "second-order"]
     assert (table["exact"].rate, table["exact"].loss, table["exact"].method) == (0, 0, "conditional")
     assert table["mean-field"].rate == pytest.approx(np.abs(mean.rate(y) - exact.rate(y)).max() / scale, rel=1e-12)
     assert table["mean-field"].loss == pytest.approx(abs(mean.loss(y) / exact.loss(y) - 1), rel=1e-9)
+    assert table["second-order"].rate < 0.1 * table["mean-field"].rate
     spread = dy.reduce(WIDE, "local", "sampled", samples=2000).standard_error(y).max() / scale
     assert 0 < table["sampled"].rate < 5 * spread
     assert all(row.seconds > 0 for row in table.rows)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
+from dynamics import compiled
 from tests.settings import WIDE
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -78,15 +79,54 @@ def test_an_exact_rate_of_2058_occupancies(benchmark):
     against(benchmark, "an exponential a row", exponentials(len(exact.rule.weight)))
 
 
+INTEGRALS = {
+    "196": dy.Geometry.single_cluster(98, 7, 14),
+    "10000": dy.Geometry.single_cluster(5000, 50, 100),
+    "1000000": dy.Geometry.single_cluster(500_000, 500, 1000),
+    "196, 8 values": dy.Geometry.single_cluster(98, 7, 14),
+    "photograph": dy.Geometry.from_image(),
+}
+
+
 @pytest.mark.benchmark(group="rate")
-@pytest.mark.parametrize("sizes", [(98, 7, 14), (832, 8, 24), (5000, 50, 100)], ids=["196", "1024", "10000"])
-def test_an_exact_rate_by_the_integral(benchmark, sizes):
-    large, small = (
-        dy.reduce(setting, "local", method="integral")
-        for setting in (dy.Setting(dy.Geometry.single_cluster(*sizes)), WIDE)
-    )
+@pytest.mark.parametrize("which", INTEGRALS)
+def test_an_exact_rate_by_the_integral(benchmark, which):
+    latent = (np.linspace(0.5, 1.5, 8), np.full(8, 1 / 8)) if "values" in which else 1.0
+    large = dy.reduce(dy.Setting(INTEGRALS[which], latent), 0, method="integral")
+    small = dy.reduce(WIDE, "local", method="integral")
     benchmark(large.rate, large.initial)
+    if benchmark.stats is not None:
+        benchmark.extra_info["nodes"], benchmark.extra_info["marks"] = nodes_of(large)
     against(benchmark, "the same for 64 patches", lambda: small.rate(small.initial))
+
+
+def nodes_of(system):
+    """Nodes y of the integral at Q = 0, and marks x on all their circles, counted as it runs."""
+    loops, nodes, marks = compiled.kernel(False, "nodes"), [], []
+    with pytest.MonkeyPatch.context() as patch:
+        for name, counted in (
+            ("add_circle", lambda *given: nodes.append(1)),
+            ("add_nodes", lambda *given: marks.append(given[5])),
+        ):
+            patch.setattr(loops, name, and_count(getattr(loops, name), counted))
+        loops.rate_and_loss_integral(system.initial, system.rule)
+    return len(nodes), sum(marks)
+
+
+def and_count(function, count):
+    def counted(*given):
+        count(*given)
+        return function(*given)
+
+    return counted
+
+
+@pytest.mark.benchmark(group="rate")
+def test_a_rate_of_second_order(benchmark, system):
+    curved = dy.reduce(WIDE, "local", "second-order")
+    benchmark(curved.rate, curved.initial)
+    benchmark.extra_info["rows"] = len(curved.kernel.rows_at(curved.initial, curved.rule).weight)
+    against(benchmark, "mean-field", lambda: system.rate(system.initial))
 
 
 @pytest.mark.benchmark(group="rate")
