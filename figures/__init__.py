@@ -2,8 +2,8 @@
 
 Reading order: ``table`` (columns of numbers), ``style`` (how things look), ``maps`` (drawing on the patch grid),
 ``moments`` (of a curve), one module a figure (``areas``, ``phases``, ``crosscheck``, ``picture``, ``exact_196``,
-``late_exact``), each with ``data(quick)``, which makes the table, and ``draw(figure, table)``; ``output`` (a table to
-PNG, PDF and CSV), ``golden`` (tables against those on record).
+``late_exact``, ``closures``), each with ``data(quick)``, which makes the table, and ``draw(figure, table)``; ``output``
+(a table to PNG, PDF and CSV), ``golden`` (tables against those on record).
 
 ``python -m figures`` draws them all; in a notebook, ``figures.draw("phases", figures.data("phases", quick=True))``.
 """
@@ -28,6 +28,7 @@ FIGURES = {
     "picture": "a transformer trained on the photograph: when its areas lock on, where its queries look",
     "exact-196": "196 patches: transformers on sampled masks follow the exact reduction, not the mean-field one",
     "late-exact": "long after lock-on: 4t(L − L*) leaves the mean-field value for a squared max-margin norm",
+    "closures": "how far the closures are from the exact one: in the size of the areas, and along the flow",
 }
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 import dynamics as dy
 import figures
-from figures import exact_196, golden, late_exact, picture
+from figures import closures, exact_196, golden, late_exact, picture
 from figures.__main__ import main
 from figures.table import distinct, select
 
@@ -157,6 +157,29 @@ def test_the_excess_of_the_loss_is_the_loss_above_its_floor():
     early = t < 1e6
     expected = 4 * t * (flow.loss - alone)
     assert late_exact._excess(system, flow)[early] == pytest.approx(expected[early], rel=2e-3)
+
+
+def test_errors_of_closures_fall_with_the_size_of_areas_as_their_order_says():
+    shown = table("closures")
+    assert len(distinct(select(shown, part=closures.SIZES)["local_size"])) >= 6
+    for closure, order in (("mean-field", -1), ("second-order", -2)):
+        assert closures.fit(shown, closure)[0] == pytest.approx(order, abs=0.1), closure
+    assert closures.fit(shown, "sampled")[0] == pytest.approx(-0.5, abs=0.2)  # noise: 1,000 samples
+
+
+def test_near_lock_on_the_second_order_closure_is_worse_than_the_mean_field_one():
+    for ratio, first, last in ((0.5, 1.0013, 1.093), (0.75, 1.0006, 545)):  # from T, for a tenth of T or for hundreds
+        start, end = closures.crossings(table("closures"), ratio)[0]
+        assert start == pytest.approx(first, abs=5e-4)
+        assert end == pytest.approx(last, rel=0.002)
+    flow = select(table("closures"), part=closures.FLOW)
+    mean, second = (select(flow, closure=closure) for closure in ("mean-field", "second-order"))
+    worse = second["error"] > mean["error"]
+    assert (mean["error"] / second["error"])[mean["t"] < 0.5].min() > 50  # before, far better
+    assert (second["error"] / mean["error"])[worse].max() > 3
+    assert (
+        min(mean["error"][mean["t"] > 3e3].min(), second["error"][mean["t"] > 3e3].min()) > 0.9
+    )  # in the end, neither
 
 
 def test_attention_patch_by_patch_sums_to_that_of_the_system_on_every_group():

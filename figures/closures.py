@@ -1,0 +1,206 @@
+"""How far each closure is from the exact one: in the size of the areas, and along the flow.
+
+At a generic state the rates of the mean-field closure are off by O(1/C) and those of the second-order one by O(1/C²),
+C the size of an area. Along the flow states stop being generic at lock-on: from the half-time T on the second-order
+closure is worse than the mean-field one. Where half of the patches are masked that lasts a tenth of T, while the
+mean-field error passes through zero; where three quarters are, hundreds of T, and the second-order error soon is larger
+than the rate. Long after T neither is of use: the largest exact rate is that of Φ to the global area, which comes from
+masks that hide all of the target area, and mean counts do not see those.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import dynamics as dy
+from figures import style
+from figures.table import Table, distinct, rows, select, stack
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dynamics.closures import Closure
+
+SIZE = (style.COLUMN, 5.3)
+SIZES, FLOW = "against area size", "along the exact flow"
+SAMPLED: Closure = "sampled"
+MEAN_FIELD: Closure = "mean-field"
+SECOND_ORDER: Closure = "second-order"
+LOOK: dict[Closure, dict[str, Any]] = {
+    SAMPLED: {"color": style.GREEN, "marker": "^"},
+    MEAN_FIELD: {"color": style.VERMILLION, "marker": "o"},
+    SECOND_ORDER: {"color": style.BLUE, "marker": "s"},
+}
+
+Array = npt.NDArray[np.float64]
+
+
+class Parameters(NamedTuple):
+    """Areas that grow alike, and the states there; then the geometry of the flow, and how finely it is followed."""
+
+    sizes: tuple[int, ...] = (6, 12, 24, 48, 96, 192, 384, 768)  # of a local area: P = 78 to 9,984
+    global_ratio: int = 8
+    areas: int = 5
+    mask_ratio: float = 0.5
+    states: int = 40
+    scale: float = 1.0  # of Φ and Υ: attention on an area then depends on the state, hardly on P
+    samples: int = 1000
+    flow: tuple[int, int, int] = (98, 7, 14)
+    flow_ratios: tuple[float, float] = (0.5, 0.75)
+    window: tuple[float, float] = (1e-2, 1e4)  # in half-times
+    per_decade: int = 40
+    near: tuple[float, float] = (0.9, 1.3)  # lock-on, in half-times
+    within: int = 80  # times there
+
+
+def parameters(quick: bool) -> Parameters:
+    return Parameters(per_decade=20, within=40) if quick else Parameters()
+
+
+def data(quick: bool) -> Table:
+    """The largest error of a rate over the largest exact rate: closure by closure, at every state, size and time."""
+    p = parameters(quick)
+    return stack([*_at_generic_states(p), *_along_the_flow(p)])
+
+
+def _at_generic_states(p: Parameters) -> list[Table]:
+    """Normal Φ and Υ, the same at every size; each state has a sample of its own."""
+    from tqdm import tqdm
+
+    parts, rng = list[Table](), np.random.default_rng(0)
+    states: Array | None = None
+    for size in tqdm(p.sizes, "closures: sizes", leave=False, disable=None):
+        geometry = dy.Geometry.single_cluster(p.global_ratio * size, size, p.areas)
+        setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
+        exact = dy.reduce(setting, "local")
+        if states is None:
+            states = rng.normal(scale=p.scale, size=(p.states, len(exact.names)))
+        for closure in LOOK:
+            seeds = range(p.states) if closure == SAMPLED else [0]
+            systems = [dy.reduce(setting, "local", closure, samples=p.samples, seed=seed) for seed in seeds]
+            error = [_error(systems[i % len(systems)], exact, y) for i, y in enumerate(states)]
+            fixed: dict[str, Any] = {"part": SIZES, "closure": closure, "mask_ratio": p.mask_ratio, "local_size": size}
+            parts.append(rows(**fixed, patches=int(geometry.patches), t=np.nan, error=error))
+    return parts
+
+
+def _along_the_flow(p: Parameters) -> list[Table]:
+    """From Q = 0 on; time in half-times."""
+    from tqdm import tqdm
+
+    t = np.geomspace(*p.window, round(p.per_decade * np.log10(p.window[1] / p.window[0])) + 1)
+    t = np.unique(np.append(t, np.geomspace(*p.near, p.within)))
+    parts = []
+    geometry = dy.Geometry.single_cluster(*p.flow)
+    for ratio in tqdm(p.flow_ratios, "closures: flows", leave=False, disable=None):
+        setting = dy.Setting(geometry, mask_ratio=ratio)
+        exact = dy.reduce(setting, "local")
+        half = dy.integrate(exact, until=("target", 0.5)).t[-1]
+        times = half * t
+        flow = dy.integrate(exact, t_end=times[-1], t_eval=times, variable="log-time", rtol=1e-9, atol=1e-11)
+        for closure in (MEAN_FIELD, SECOND_ORDER):
+            system = dy.reduce(setting, "local", closure)
+            error = [_error(system, exact, y) for y in flow.y.T]
+            fixed: dict[str, Any] = {"part": FLOW, "closure": closure, "mask_ratio": ratio, "local_size": p.flow[1]}
+            parts.append(rows(**fixed, patches=int(geometry.patches), t=t, error=error))
+    return parts
+
+
+def _error(system: dy.System, exact: dy.System, y: Array) -> float:
+    rate = exact.rate(y)
+    return float(np.abs(system.rate(y) - rate).max() / np.abs(rate).max())
+
+
+def fit(table: Table, closure: Closure, sizes: int = 4) -> tuple[float, float]:
+    """Slope and intercept of log error against log size: the line through the medians of the largest sizes."""
+    found = select(table, part=SIZES, closure=closure)
+    largest = distinct(found["local_size"])[-sizes:]
+    medians = [np.median(select(found, local_size=size)["error"]) for size in largest]
+    slope, intercept = np.polyfit(np.log(largest), np.log(medians), 1)
+    return float(slope), float(intercept)
+
+
+def crossings(table: Table, mask_ratio: float) -> Array:
+    """t/T and error, (2, n), where the second-order closure gets worse than the mean-field one, or better again.
+
+    On the straight line, in logarithms, between two times.
+    """
+    flow = select(table, part=FLOW, mask_ratio=mask_ratio)
+    mean, second = (select(flow, closure=closure) for closure in (MEAN_FIELD, SECOND_ORDER))
+    log_t, log_error = np.log(mean["t"]), np.log(mean["error"])
+    lead = np.log(second["error"]) - log_error
+    before = np.flatnonzero(np.diff(lead > 0))
+    share = lead[before] / (lead[before] - lead[before + 1])
+    at = [values[before] + share * (values[before + 1] - values[before]) for values in (log_t, log_error)]
+    return np.exp(at)
+
+
+def draw(figure: Figure, table: Table) -> None:
+    """Above medians and ranges over states, with the lines of the four largest sizes; below errors in time."""
+    above, below = figure.subplots(2, 1)
+    for closure in LOOK:
+        _sizes(above, table, closure)
+    above.set(
+        xscale="log", yscale="log", xlabel=r"size of a local area, $C_\mathrm{local}$", ylabel="error of the rate"
+    )
+    above.set_title("(a) generic states, areas all growing alike", loc="left")
+    above.legend(loc="lower left", handlelength=1.5, title="slope", title_fontsize=7, alignment="left")
+    above.set_ylim(bottom=4e-11)
+
+    p = parameters(quick=False)
+    close = below.inset_axes((0.57, 0.12, 0.41, 0.44))
+    flow = select(table, part=FLOW)
+    for axes in (below, close):
+        _flow(axes, table, flow)
+    close.set(xlim=(p.near[0], p.near[1]), xscale="linear", ylim=(1e-3, 3), xticks=(0.9, 1, 1.1, 1.2, 1.3))
+    close.tick_params(labelsize=6)
+    below.set(xlabel="time $t / T$", ylabel="error of the rate", ylim=(5e-7, 5))
+    below.set_title(f"(b) along the exact flow, $P = {flow['patches'][0]}$", loc="left")
+    lines = {rf"$\gamma = {ratio:g}$": {"linestyle": line} for ratio, line in _lines(flow).items()}
+    names = {MEAN_FIELD: LOOK[MEAN_FIELD]["color"], SECOND_ORDER: LOOK[SECOND_ORDER]["color"]}
+    drawn = [below.plot([], [], color=color)[0] for color in names.values()]
+    drawn += [below.plot([], [], color=style.GREY, **look)[0] for look in lines.values()]
+    drawn += below.plot([], [], **EQUAL)
+    figure.legend(drawn, [*names, *lines, "(b): equal"], loc="outside lower center", ncols=3, handlelength=2.4)
+
+
+EQUAL: dict[str, Any] = {
+    "color": style.INK,
+    "marker": "o",
+    "markersize": 4,
+    "markerfacecolor": "none",
+    "linestyle": "none",
+}
+
+
+def _sizes(axes: Axes, table: Table, closure: Closure) -> None:
+    found, look = select(table, part=SIZES, closure=closure), LOOK[closure]
+    sizes = np.array(distinct(found["local_size"]))
+    errors = [select(found, local_size=size)["error"] for size in sizes.tolist()]
+    low, middle, high = np.array([np.quantile(error, (0, 0.5, 1)) for error in errors]).T
+    slope, intercept = fit(table, closure)
+    x = sizes * (1.12 if closure == SAMPLED else 1)  # its bars would hide those of mean-field
+    number = f" ({parameters(quick=False).samples:,})" if closure == SAMPLED else ""
+    label = f"{closure}{number}: $-{-slope:.2f}$"
+    axes.errorbar(x, middle, (middle - low, high - middle), **look, linestyle="none", elinewidth=0.6, label=label)
+    axes.plot(x, np.exp(intercept) * sizes**slope, color=look["color"], linewidth=0.8)
+
+
+def _lines(flow: Table) -> dict[float, Any]:
+    """The line of each mask ratio."""
+    return dict(zip(distinct(flow["mask_ratio"]), ("-", (0, (3, 1.5))), strict=True))
+
+
+def _flow(axes: Axes, table: Table, flow: Table) -> None:
+    """Errors in time, and where those of the two closures are equal."""
+    for ratio, line in _lines(flow).items():
+        for closure in (MEAN_FIELD, SECOND_ORDER):
+            curve = select(flow, mask_ratio=ratio, closure=closure)
+            axes.plot(curve["t"], curve["error"], color=LOOK[closure]["color"], linestyle=line)
+        axes.plot(*crossings(table, ratio), **EQUAL)
+    axes.axvline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axes.set(xscale="log", yscale="log")
