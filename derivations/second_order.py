@@ -19,7 +19,7 @@ from derivations.averages import exactly, same_or_not
 from derivations.closures import covariance
 from derivations.proof import Checked
 from derivations.statements import Result, Step, states
-from derivations.symbols import A, D, N, P, S, X, a, area, hidden, i, j, masked, n, own, r, s, seen, slope, u
+from derivations.symbols import A, D, N, P, S, X, a, area, hidden, i, j, m, masked, n, own, r, s, seen, u
 
 _delta = sp.KroneckerDelta
 
@@ -122,7 +122,7 @@ def second_order() -> Result:
     )
 
 
-_ray, _tau, _reach = sp.symbols("epsilon tau h", real=True)  # along a ray; the parameter; distance of two samples
+_ray, _reach = sp.symbols("epsilon h", real=True)  # along a ray; distance of two samples in τ
 _share, _gain_of_D = sp.symbols("share gain", real=True)  # what X_j and D gain per ε
 _SAMPLES = (-2, -1, 0, 1, 2)
 DEGREE = len(_SAMPLES) - 1  # of the Jacobian in attention: that of the loss is 2, and a derivative by a score adds one
@@ -132,8 +132,8 @@ DEGREE = len(_SAMPLES) - 1  # of the Jacobian in attention: that of the loss is 
 def attention_along_a_ray() -> Result:
     """Attention at counts u + ε d is linear in τ = ε/(1 + g ε), where D gains the part g ε of itself."""
     tau = _ray / (1 + _ray * _gain_of_D / D)
-    before = (X[j] + _ray * _share) / (D + _ray * _gain_of_D)
-    claim = (A[j] + tau * _by_count(_share, _gain_of_D)).subs(A[j], X[j] / D)
+    before = (X[m] + _ray * _share) / (D + _ray * _gain_of_D)
+    claim = (A[m] + tau * _by_count(_share, _gain_of_D).subs(j, m)).subs(A[m], X[m] / D)
     return Result(
         name="attention-along-a-ray",
         title="Along a ray of counts the attention on an area is linear in a parameter τ",
@@ -149,9 +149,10 @@ def attention_along_a_ray() -> Result:
 @states
 def curvature_from_five_samples() -> Result:
     """The second derivative by ε of a polynomial in τ of degree four, from five of its values."""
+    coefficients = sp.symbols(f"f_:{DEGREE + 1}", real=True)
 
     def function(tau: sp.Expr) -> sp.Expr:
-        return sum((slope[order] * tau**order for order in range(DEGREE + 1)), start=sp.Integer(0))
+        return sum((part * tau**order for order, part in enumerate(coefficients)), start=sp.Integer(0))
 
     relative = sp.Symbol("g", real=True)
     before = sp.diff(function(_ray / (1 + relative * _ray)), _ray, 2).subs(_ray, 0)

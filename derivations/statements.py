@@ -148,7 +148,7 @@ _USED_IN = {
     "hypergeometric-covariance": ("dynamics.occupancy",),
     "second-order": ("dynamics.second_order",),
     **dict.fromkeys(
-        ("attention-along-a-ray", "curvature-from-five-samples"), ("dynamics.second_order", "dynamics.rays")
+        ("attention-along-a-ray", "curvature-from-five-samples"), ("dynamics.rays", "dynamics.second_order")
     ),
     **dict.fromkeys(("information-gap", "loss-floor"), ("dynamics.setting",)),
     **dict.fromkeys(("loss-above-floor", "floor-is-approached"), ("dynamics.setting",)),
@@ -159,6 +159,7 @@ _USED_IN = {
     "binomial-at-a-node": ("dynamics.nodes",),
     "generating-function": ("dynamics.quadrature",),
     "dissipation": ("dynamics.flow",),
+    **dict.fromkeys(("late-exact", "late-exact-tail"), ("dynamics.margin",)),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),
     "descent-is-the-reduced-descent-pp": ("dynamics.flow",),
 }

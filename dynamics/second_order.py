@@ -1,14 +1,15 @@
 """The second-order closure: mean counts, and half the curvature of every rate along what varies, times its variance.
 
 What is averaged is a function f of the counts. The curvature along a direction d, of counts ū + ε d, comes from samples
-on that ray: attention is linear in τ = ε/(1 + g ε), where g ε is what the softmax denominator gains, relatively
-(``attention-along-a-ray``), so that every rate, the loss and the Jacobian are polynomials in τ, of degree at most four,
-and five samples have their derivatives exactly (``curvature-from-five-samples``). So this closure is one more rule of
-rows, whose counts and weights depend on the state.
+on that ray: attention is linear in τ = ε/(1 + g ε), where g ε is what the softmax denominator gains, relatively, so that
+every rate, the loss and the Jacobian are polynomials in τ of degree at most four, and five samples have their
+derivatives exactly. So this closure is one more rule of rows, whose counts and weights depend on the state.
 
-The covariance of the counts is a variance of each class less one product (``second-order``): a ray for the count of one
-area of each kind, and one for all counts together. The latents of target and global area are averaged exactly; those of
-the others are split among the values, but for one area at a time.
+The covariance of the counts is a variance of each class less one product: a ray for the count of one area of each kind,
+and one for all counts together. The latents of target and global area are averaged exactly; those of the others are
+split among the values, but for one area at a time.
+
+Results ``second-order``, ``attention-along-a-ray``, ``curvature-from-five-samples``.
 """
 
 from __future__ import annotations

@@ -36,8 +36,12 @@ def with_another_number(expression):
             yield expression.xreplace({number: number * sp.Rational(8, 7)})
 
 
-# It says that the rates of all of them are one.
-TRUE_TOO = {"equal-areas-merge": -sp.Derivative(proof.ell(fp[1]), fp[1])}
+# The first says that the rates of all of them are one; in the second f_3 cancels, whatever power of h goes with it.
+FIVE = "curvature-from-five-samples"
+TRUE_TOO = {
+    "equal-areas-merge": -sp.Derivative(proof.ell(fp[1]), fp[1]),
+    FIVE: result(FIVE).statement.rhs.xreplace({sp.Integer(3): sp.Rational(24, 7)}),
+}
 
 
 def mutants(statement):
