@@ -1,7 +1,7 @@
 """The second-order closure: mean counts, and half the curvature of every rate along what varies, times its variance.
 
 What is averaged is a function f of the counts. The curvature along a direction d, of counts ū + ε d, comes from samples
-on that ray: attention is linear in τ = ε/(1 + g ε), where g ε is what the softmax denominator gains, relatively, so that
+on that ray: attention is linear in τ = ε/(1 + g ε), where g ε is the part that the softmax denominator gains, so that
 every rate, the loss and the Jacobian are polynomials in τ of degree at most four, and five samples have their
 derivatives exactly. So this closure is one more rule of rows, whose counts and weights depend on the state.
 
