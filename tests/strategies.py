@@ -19,6 +19,16 @@ def geometries(draw, most_patches=7, most_clusters=3, most_areas=3):
 
 
 @st.composite
+def geometries_of_classes(draw, most_patches=24, most_clusters=3, most_areas=3):
+    """Few classes of some patches each, single ones among them: more patches than can be labelled one by one."""
+    sizes = draw(st.lists(st.integers(1, 8), min_size=2, max_size=4).filter(lambda n: 3 <= sum(n) <= most_patches))
+    label = st.integers(0, most_areas - 1)
+    row = st.lists(label, min_size=len(sizes), max_size=len(sizes))
+    rows = draw(st.lists(row, min_size=1, max_size=most_clusters))
+    return dy.Geometry.from_labels([np.repeat(_without_gaps(labels), sizes) for labels in rows])
+
+
+@st.composite
 def laws(draw, most_values=3):
     values = draw(st.lists(st.floats(0, 2).map(lambda z: round(z, 3)), min_size=1, max_size=most_values, unique=True))
     parts = np.array(draw(st.lists(st.integers(1, 9), min_size=len(values), max_size=len(values))), dtype=float)
@@ -26,7 +36,7 @@ def laws(draw, most_values=3):
 
 
 @st.composite
-def settings_of_learning(draw, **limits):
+def settings_of_learning(draw, geometries=geometries, **limits):
     geometry = draw(geometries(**limits))
     masked = draw(st.integers(1, geometry.patches - 1))
     parts = np.array(draw(st.lists(st.integers(1, 5), min_size=geometry.clusters, max_size=geometry.clusters)))
