@@ -11,6 +11,7 @@ from dynamics import closures
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept
 from dynamics.geometry import Array, Indices
+from dynamics.occupancy import chances
 from dynamics.setting import Setting
 
 BYTES_A_TERM = 200  # of the rule, and of what it takes to make it
@@ -176,21 +177,8 @@ def _terms(counts: _Counts, kept: _Kept) -> tuple[Indices, Array]:
     of_beside[start], of_beside[start + terms - 1] = kept.lowest, kept.highest
     of_others = shown - of_target - of_beside
     part = (shown + 0.5) / (own + beside + others + 1)
-    chance = _chances(beside, part)[of_beside] * _chances(others, part)[of_others]
-    whole = _chances(own, part)[kept.target] * _chances(beside + others, part)[shown - kept.target]
+    chance = chances(beside, part)[of_beside] * chances(others, part)[of_others]
+    whole = chances(own, part)[kept.target] * chances(beside + others, part)[shown - kept.target]
     probability = (whole / math.fsum(whole) / np.maximum(np.add.reduceat(chance, start), TINY))[group] * chance
     some = probability > TINY
     return np.stack([of_target, of_beside, of_others])[:, some], probability[some]
-
-
-def _chances(patches: int, part: float) -> Array:
-    """Chance of each number of patches if each is taken with this chance, over that of a number in the middle.
-
-    As products of ratios away from there: where it matters, they have all their digits. The product of these chances of
-    some classes is hypergeometric once their sum is known, whatever `part`: that keeps them in the range of floats.
-    """
-    middle, odds = round(patches * part), part / (1 - part)
-    more, fewer = np.arange(middle, patches), np.arange(middle, 0, -1)
-    above = np.cumprod((patches - more) / (more + 1) * odds)
-    below = np.cumprod(fewer / (patches - fewer + 1) / odds)
-    return np.concatenate([below[::-1], [1.0], above])

@@ -85,6 +85,7 @@ def integral_rule(setting: Setting, coordinates: Coordinates, rtol: float) -> In
         If there are too many areas for memory.
     """
     geometry = setting.geometry
+    accept(geometry.patch_class is not None, "method", "integral", '"auto": sizes are real numbers here')
     layouts = [merged_areas(coordinates, k, []) for k in range(geometry.clusters)]
     masked, others = float(setting.masked - 1), float(geometry.patches - 1)
     start = masked / (others - masked)

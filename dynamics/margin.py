@@ -23,6 +23,8 @@ from dynamics.setting import Setting
 
 SLACK = 1e-9  # by which a condition may seem to fail through rounding
 
+MOST_KINDS = 10  # of areas that differ: a condition for every way to show some, all or none of each
+
 
 @dataclass(frozen=True, eq=False)
 class MaxMargin:
@@ -97,6 +99,8 @@ def max_margin(setting: Setting, query: int | str, state: npt.ArrayLike | None =
     accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
     accept(float(law.values.min()) > 0, "latent", law.values.tolist(), "latents above 0: at 0 an area shows nothing")
     coordinates = Coordinates.of(setting, query)
+    kinds = sum(name.startswith("pp") for name in coordinates.names) - 1
+    accept(kinds <= MOST_KINDS, "setting", f"{kinds} kinds of areas", f"at most {MOST_KINDS}: 3^kinds masks differ")
     conditions = list(_conditions(setting, coordinates))
     if state is not None:
         at, n = real_array(state), len(coordinates.names)

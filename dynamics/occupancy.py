@@ -46,16 +46,27 @@ def enumerate_counts(size: Array, masked: int) -> tuple[Array, Array]:
     """
     sizes = size.astype(int).tolist()
     left = np.array([sum(sizes) - (masked - 1)])  # unmasked patches still to place
-    rows, weight = np.empty((1, 0)), np.ones(1)
+    rows, weight, part = np.empty((1, 0)), np.ones(1), (left[0] + 0.5) / (sum(sizes) + 1)
     for s, patches in enumerate(sizes):
         room = sum(sizes[s + 1 :])
-        counts = np.arange(patches + 1)
-        largest = math.comb(patches, patches // 2)
-        ways = np.array([math.comb(patches, u) / largest for u in range(patches + 1)])
+        counts, ways = np.arange(patches + 1), chances(patches, part)
         row, count = np.nonzero((counts <= left[:, None]) & (left[:, None] - counts <= room))
         rows = np.column_stack([rows[row], counts[count]])
         weight, left = weight[row] * ways[count], left[row] - counts[count]
     return rows, weight / math.fsum(weight)
+
+
+def chances(patches: int, part: float) -> Array:
+    """Chance of each number of patches if each is taken with this chance, over that of a number in the middle.
+
+    As products of ratios away from there: where it matters, they have all their digits. The product of these chances of
+    some classes is hypergeometric once their sum is known, whatever `part`: that keeps them in the range of floats.
+    """
+    middle, odds = round(patches * part), part / (1 - part)
+    more, fewer = np.arange(middle, patches), np.arange(middle, 0, -1)
+    above = np.cumprod((patches - more) / (more + 1) * odds)
+    below = np.cumprod(fewer / (patches - fewer + 1) / odds)
+    return np.concatenate([below[::-1], [1.0], above])
 
 
 def covariance(masked: float, patches: float) -> tuple[float, float]:

@@ -32,6 +32,7 @@ from dynamics.source import interpret
 if TYPE_CHECKING:
     import sympy as sp
 
+MOST_ROUNDING = 1e-8  # of a rate
 SAMPLES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])  # of τ on a ray, in units of a step
 
 
@@ -140,7 +141,7 @@ def second_order_rule(setting: Setting, coordinates: Coordinates) -> SecondOrder
     Raises
     ------
     ValueError
-        If there would be more rows than memory should hold.
+        If there would be more rows than memory should hold, or areas than rounding allows.
     """
     fraction = occupancy.unmasked_fraction(setting.masked, setting.geometry.patches)
     columns: list[float] = []
@@ -179,7 +180,11 @@ def second_order_rule(setting: Setting, coordinates: Coordinates) -> SecondOrder
             starts.append(first_row[number] + row)
             spread.append(variance * chance[number][row])
     step = min(fraction, 1 - fraction) / 4 or 1.0  # however much a patch weighs, no count is below 0 or too high
-    return SecondOrderRule(centre, np.array(starts, dtype=int), along, np.array(spread), *derivatives(step))
+    reach, first, second = derivatives(step)
+    rounding = np.finfo(float).eps * max(map(abs, spread), default=0.0) * np.abs(second).sum() / centre.weight.max()
+    large = f'"mean-field" here: with so many areas rounding would be {rounding:.0e} of a rate'
+    accept(rounding <= MOST_ROUNDING, "closure", "second-order", large)
+    return SecondOrderRule(centre, np.array(starts, dtype=int), along, np.array(spread), reach, first, second)
 
 
 def derivatives(step: float) -> tuple[Array, Array, Array]:

@@ -205,3 +205,19 @@ def test_the_exact_flow_comes_to_the_floor_of_the_loss():
     flow = dy.integrate(dy.reduce(VIT, "local"), log_t_end=30.0)
     assert flow.loss[-1] == pytest.approx(VIT.loss_floor / 98, rel=1e-9)
     assert (np.diff(flow.loss) < 0).all()
+
+
+@pytest.mark.parametrize(("patches", "masked"), [(1120, 2), (1120, 1119), (2000, 1), (10_000, 9998)])
+def test_few_rows_of_large_areas_keep_their_digits_at_the_ends_of_the_mask_ratio(patches, masked):
+    size = patches // 20
+    setting = dy.Setting(dy.Geometry.single_cluster(patches - 10 * size, size, 10), mask_ratio=masked / patches)
+    rows, nodes = (dy.reduce(setting, "local", method=method) for method in ("enumeration", "integral"))
+    y = rows.initial
+    assert np.abs(rows.rate(y) - nodes.rate(y)).max() <= 1e-11 * np.abs(rows.rate(y)).max()
+    assert nodes.loss(y) == pytest.approx(rows.loss(y), rel=1e-11)
+
+
+def test_sizes_that_are_real_numbers_are_refused():
+    setting = dy.Setting(dy.Geometry.scaling(30, 0.98, 0.3))
+    with pytest.raises(ValueError, match="method='integral': expected \"auto\": sizes are real numbers here"):
+        dy.reduce(setting, "local", method="integral")

@@ -165,6 +165,11 @@ def test_more_rows_than_memory_holds_are_refused():
         dy.reduce(dy.Setting(WIDE.geometry, law), "local", "second-order")
 
 
+def test_so_many_areas_that_rounding_would_swamp_the_curvature_are_refused():
+    with pytest.raises(ValueError, match='expected "mean-field" here: with so many areas rounding would be 7e-03'):
+        dy.reduce(dy.Setting(dy.Geometry.scaling(30, 0.98, 0.3)), "local", "second-order")
+
+
 MUTANTS = {
     "the bend of a ray": ("second[i] - 2 * gain", "second[i] - 1.99 * gain"),
     "the weight of the centre": ("weight[row] += bend", "weight[row] += 0.99 * bend"),
