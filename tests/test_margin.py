@@ -137,5 +137,5 @@ def test_a_setting_it_does_not_hold_for_is_refused():
 
 def test_more_kinds_of_areas_than_can_be_gone_through_are_refused():
     labels = np.repeat(np.arange(13), np.arange(1, 14))
-    with pytest.raises(ValueError, match="12 kinds of areas.*: expected at most 10"):
+    with pytest.raises(ValueError, match=r"12 kinds of areas.*: expected at most 10"):
         dy.max_margin(dy.Setting(dy.Geometry.from_labels([labels])), 0)
