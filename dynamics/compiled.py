@@ -63,8 +63,9 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
     if not checked.exists():
         from dynamics import selfcheck
 
-        check = {"rows": selfcheck.check_kernel, "nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes}
-        (check | {"terms": selfcheck.check_terms})[part](module)
+        check = {"rows": selfcheck.check_kernel, "terms": selfcheck.check_terms}
+        check |= {"nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes}
+        check[part](module)
         _mark(checked)
     return module
 

@@ -22,7 +22,6 @@ from dynamics.geometry import Array
 from dynamics.setting import Setting
 
 SLACK = 1e-9  # by which a condition may seem to fail through rounding
-
 MOST_KINDS = 10  # of areas that differ: a condition for every way to show some, all or none of each
 
 
@@ -79,8 +78,9 @@ def max_margin(setting: Setting, query: int | str, state: npt.ArrayLike | None =
     query : int or "local" or "global"
         As for ``reduce``.
     state : (n,) array, optional
-        Of the merged coordinates: the same masked scores win as in this state. That is where a flow that has got there
-        goes on to: which of them wins is settled early, by Υ of the target area, and need not be the cheapest.
+        Of the merged coordinates: the same masked scores win as in this state. Given the state at the
+        half-time that is where the flow went in every case that was measured, not proved: which of them wins is settled
+        early, by Υ of the target area, and need not be the cheapest.
 
     Raises
     ------
