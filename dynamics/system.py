@@ -64,9 +64,9 @@ def reduce(
         are equal; or as an integral at a cost linear in the areas, at any size. "auto" takes what costs less, and
         ``System.method`` says which that was.
     rtol : float
-        Of the integral: bounds its error, relative to the mean of absolute values (of the loss, where a latent may be 0,
-        to 1e-17 at best). Of the conditional sum: bounds the
-        probability of what is left out, given the count of the target.
+        Of the integral: bounds its error, relative to the mean of absolute values (where a latent may be 0, that of
+        the loss to 1e-17 at best). Of the conditional sum: bounds the probability of what is left out, given the count
+        of the target.
     samples, seed : int
         Of the sampled closure: how many, and what they are drawn with. ``System.standard_error`` says how far off.
     merge : bool
