@@ -14,6 +14,11 @@ def system():
     return dy.reduce(WIDE, "local", "mean-field")
 
 
+def many_areas(values, count):
+    setting = dy.Setting(dy.Geometry.single_cluster(3, 2, count - 1), (values, np.full(len(values), 1 / len(values))))
+    return dy.reduce(setting, 0, method="integral", merge=False)
+
+
 def vit():
     return dy.Setting(dy.Geometry.single_cluster(98, 7, 14))
 
@@ -112,6 +117,14 @@ CALLS = [
     (lambda: dy.reduce(WIDE, 0, method="guess"), "method='guess': expected 'auto' or 'enumeration' or 'conditional'"),
     (lambda: dy.reduce(WIDE, 0, "mean-field", method="integral"), "method='integral': expected 'auto'"),
     (lambda: dy.reduce(WIDE, 0, "sampled", samples=0), "samples=0: expected a whole number, 1 or more"),
+    (
+        lambda: dy.reduce(dy.Setting(WIDE.geometry, (np.arange(1, 601), np.full(600, 1 / 600))), 0, "mean-field"),
+        "closure='mean-field': expected fewer latent values: 600 take .* GiB",
+    ),
+    (
+        lambda: many_areas([0.5, 1.0], 300).jacobian(np.zeros(601)),
+        "method='integral': expected fewer areas: it takes .* GiB",
+    ),
     (lambda: dy.reduce(WIDE, 0, "sampled", samples=10**9), "samples=1000000000: expected fewer: they take .* GiB"),
     (lambda: dy.reduce(WIDE, 0, "sampled", seed=-1), "seed=-1: expected a whole number, 0 or more"),
     (
