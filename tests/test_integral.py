@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dynamics as dy
 from dynamics import compiled, integral, selfcheck
+from tests.fifty_digits import loss_and_rate
 from tests.settings import SMALL, THREE_VALUES, WIDE
 from tests.strategies import geometries_of_classes, settings_of_learning
 
@@ -150,42 +151,17 @@ def test_plain_python_computes_the_same_integral():
     assert np.abs(plain.rate(y) - compiled.rate(y)).max() <= 1e-14
 
 
-def loss_by_conditional_sum(sizes, masked, y):
-    """A local query's loss, with 50 digits: the sum over unmasked counts of its area and of all other local ones."""
-    big, small, count = sizes
-    patches, others, own = big + small * count, small * (count - 1), small - 1
-    fp, pp, itself = y[:3], y[3:6], mpmath.exp(y[6])
-    seen, hidden = [mpmath.exp(a + b) for a, b in zip(fp, pp, strict=True)], [mpmath.exp(b) for b in pp]
-    total, loss = mpmath.mpf(0), mpmath.mpf(0)
-    for mine in range(own + 1):
-        for theirs in range(others + 1):
-            rest = patches - masked - mine - theirs
-            if 0 <= rest <= big:
-                ways = math.comb(own, mine) * math.comb(others, theirs) * math.comb(big, rest)
-                squares = mpmath.mpf(theirs) * (theirs - 1) * small * (small - 1) / (others * (others - 1))
-                squares = (count - 1) * (squares + mpmath.mpf(theirs) * small / others)
-                missed = (own - mine) * hidden[0] + rest * seen[1] + (big - rest) * hidden[1] + itself
-                missed += theirs * seen[2] + (others - theirs) * hidden[2]
-                strays = (rest * seen[1]) ** 2 + squares * seen[2] ** 2
-                total += ways
-                loss += ways * (missed**2 + strays) / (missed + mine * seen[0]) ** 2 / 2
-    return loss / total * masked / patches
+SIZES = {"64": (40, 6, 4), "196": (98, 7, 14), "1024": (832, 8, 24), "10000": (8320, 16, 105)}
 
 
-@pytest.mark.parametrize("sizes", [(40, 6, 4), (98, 7, 14), (832, 8, 24)], ids=["64", "196", "1024"])
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("lock", [0.5, 20.0])
 def test_it_is_the_conditional_sum_with_50_digits(sizes, lock):
-    setting = dy.Setting(dy.Geometry.single_cluster(*sizes))
-    system = dy.reduce(setting, "local", method="integral")
+    system = dy.reduce(dy.Setting(dy.Geometry.single_cluster(*sizes)), "local", method="integral")
     y = np.array([lock, -0.2 * lock, 0.1, 0.02 * lock, -0.1, 0.05, 0.2])
-    with mpmath.workdps(50):
-        state, step = [mpmath.mpf(value) for value in y], mpmath.mpf(10) ** -20
-        loss = loss_by_conditional_sum(sizes, setting.masked, state)
-        for i in (0, 1, 5):  # the slopes, by a difference that 50 digits hold
-            moved = [value + step * (j == i) for j, value in enumerate(state)]
-            slope = (loss_by_conditional_sum(sizes, setting.masked, moved) - loss) / step
-            assert system.rate(y)[i] == pytest.approx(float(-slope) / system.multiplicity[i], rel=1e-11)
-    assert system.loss(y) == pytest.approx(float(loss), rel=1e-12)
+    loss, rate = loss_and_rate(sizes, system, y)
+    assert np.abs(system.rate(y) / rate - 1).max() <= 1e-11
+    assert system.loss(y) == pytest.approx(loss, rel=1e-12)
 
 
 @pytest.mark.parametrize(
