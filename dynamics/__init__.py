@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from dynamics.laws import Law as Law
     from dynamics.margin import MaxMargin as MaxMargin
     from dynamics.margin import max_margin as max_margin
+    from dynamics.moments import half_time as half_time
+    from dynamics.moments import half_time_exponent as half_time_exponent
+    from dynamics.moments import plateau as plateau
+    from dynamics.phases import Phase as Phase
     from dynamics.setting import Setting as Setting
     from dynamics.system import System as System
     from dynamics.system import reduce as reduce
@@ -41,6 +45,10 @@ _HOME = {
     "integrate": "flow",
     "descend": "flow",
     "IntegrationError": "flow",
+    "half_time": "moments",
+    "half_time_exponent": "moments",
+    "plateau": "moments",
+    "Phase": "phases",
     "Trajectory": "trajectory",
     "load": "trajectory",
     "FiniteTransformer": "transformer",

@@ -23,16 +23,18 @@ from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import loops, nodes, quadrature, rays, source, term_source, terms
+from dynamics import log_loops, log_source, loops, nodes, quadrature, rays, source, stepper, term_source, terms
 from dynamics.closures import Rule
 from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
+from dynamics.logscale import LogRule
 from dynamics.second_order import SecondOrderRule
 
-Part = Literal["rows", "nodes", "slopes", "terms"]
+Part = Literal["rows", "nodes", "slopes", "terms", "logs"]
 
 # What LLVM may do to the sums over terms: reorder them, and so take several terms at once. Nothing in them cancels.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
+_TEXTS = (loops, rays, nodes, quadrature, terms, log_loops, stepper, source, term_source, log_source)
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
 
 
@@ -43,9 +45,10 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
     Parameters
     ----------
     compiled : bool
-    part : "rows" | "nodes" | "slopes" | "terms"
+    part : "rows" | "nodes" | "slopes" | "terms" | "logs"
         ``rate_and_loss``, ``jacobian`` and the other loops over the rows of a rule; those of the integral form over its
-        nodes, without the Jacobian; the Jacobian of that, which takes long to compile; those of the conditional sum.
+        nodes, without the Jacobian; the Jacobian of that, which takes long to compile; those of the conditional sum;
+        those at any P, in logarithms.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
         from dynamics import selfcheck
 
         check = {"rows": selfcheck.check_kernel, "terms": selfcheck.check_terms}
-        check |= {"nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes}
+        check |= {"nodes": selfcheck.check_nodes, "slopes": selfcheck.check_slopes, "logs": selfcheck.check_logs}
         check[part](module)
         _mark(checked)
     return module
@@ -89,12 +92,11 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _fingerprint() -> str:
     """Names the generated file: the equations, the loops, and all that generates and compiles them."""
     digest = hashlib.sha256(source_hash().encode())
-    for module in (loops, rays, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
+    for module in (*_TEXTS, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
-    digest.update(
-        " ".join([*Rule._fields, *IntegralRule._fields, *ConditionalRule._fields, *SecondOrderRule._fields]).encode()
-    )
+    rules = (Rule, IntegralRule, ConditionalRule, SecondOrderRule, LogRule)
+    digest.update(" ".join(field for rule in rules for field in rule._fields).encode())
     for name in ("sympy", "numpy", "numba"):
         digest.update(version(name).encode())
     digest.update(platform.python_version().encode())
@@ -119,8 +121,8 @@ def _write(path: Path, part: Part) -> Path:
     from tqdm import tqdm
 
     tqdm.write(f"deriving the rates and writing {path} (once per machine)", file=sys.stderr)
-    if part == "terms":
-        text = term_source.terms_source()
+    if part in ("terms", "logs"):
+        text = term_source.terms_source() if part == "terms" else log_source.log_source()
     else:
         text = source.kernel_source() if part == "rows" else source.nodes_source(slopes=part == "slopes")
     for mark in _MARKS.values():
@@ -154,11 +156,22 @@ def _load(path: Path, compiled: bool) -> ModuleType:
         import numba
 
         keep = os.access(path.parent, os.W_OK)
-        jit, fast = (numba.njit(cache=keep, error_model="numpy", fastmath=flags) for flags in (False, _FAST))
+        jit, fast = (
+            numba.njit(cache=keep, error_model="numpy", nogil=True, fastmath=flags) for flags in (False, _FAST)
+        )
         namespace = {"jit": jit, "fast": fast, "exp": math.exp}
     else:
         namespace = {"jit": source.as_it_stands, "fast": source.as_it_stands, "exp": _exp}
-    vars(module).update(namespace, log=math.log, expm1=math.expm1, log1p=math.log1p, Workspace=Workspace, Rule=Rule)
+    vars(module).update(
+        namespace,
+        log=math.log,
+        expm1=math.expm1,
+        log1p=math.log1p,
+        ldexp=math.ldexp,
+        floor=math.floor,
+        Workspace=Workspace,
+        Rule=Rule,
+    )
     sys.modules[name] = module  # where Numba looks for it when it loads machine code
     spec.loader.exec_module(module)
     return module

@@ -10,6 +10,7 @@ one cluster, in which a rate sees nothing but areas and the classes inside them.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Coordinates:
         Coordinate of Υ_s; −1 for a class without another patch.
     target : (K,) array of int
         Target area of the query in every cluster.
-    class_areas, class_size, class_copies
+    class_areas, class_size, class_copies, log_class_size, log_class_copies
         As in Geometry, the query itself not counted.
     """
 
@@ -49,16 +50,18 @@ class Coordinates:
     class_areas: Indices
     class_size: Array
     class_copies: Array
+    log_class_size: Array
+    log_class_copies: Array
 
     @classmethod
     def of(cls, setting: Setting, query: int | str, merge: bool = True) -> Coordinates:
         """Coordinates of a query (theory: classes and merged areas); ``merge=False`` gives every area its own."""
         geometry = setting.geometry
         own = geometry.class_of(query)
-        areas, size, copies = _without_query(geometry, own)
+        areas, size, copies, log_size, log_copies = _without_query(geometry, own)
         own = own if len(areas) == len(geometry.class_areas) else len(areas) - 1
         if merge:
-            fp_colour, pp_colour = _refine(areas, size, copies, own, setting.weights)
+            fp_colour, pp_colour = _refine(areas, log_size, log_copies, own, setting.weights)
         else:
             numbers = itertools.count()
             fp_colour = [[next(numbers) for _ in range(count)] for count in _area_counts(areas)]
@@ -77,7 +80,12 @@ class Coordinates:
         np.add.at(multiplicity, pp[present], (size * copies)[present])
         multiplicity[-1] = 1
         names = (*(f"fp{name}" for name in fp_order.values()), *(f"pp{name}" for name in pp_order.values()), "pp.self")
-        return cls(names, multiplicity, fp, pp, areas[own].copy(), areas, size, copies)
+        return cls(names, multiplicity, fp, pp, areas[own].copy(), areas, size, copies, log_size, log_copies)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the coordinates that Φ of the target area has, in every cluster."""
+        return tuple(self.names[fp[a]] for fp, a in zip(self.fp, self.target, strict=True))
 
     def area_copies(self, k: int) -> Array:
         """How many equal areas each area of cluster k stands for: (N_k,), 1 except in ``Geometry.scaling``."""
@@ -91,16 +99,25 @@ class Coordinates:
         return tuple(names)
 
 
-def _without_query(geometry: Geometry, own: int) -> tuple[Indices, Array, Array]:
+def _without_query(geometry: Geometry, own: int) -> tuple[Indices, Array, Array, Array, Array]:
     """Classes as the query sees them: itself taken out, its area split off from equal ones."""
     areas, size, copies = geometry.class_areas, geometry.class_size.copy(), geometry.class_copies.copy()
-    if copies[own] != 1:
+    log_size, log_copies = geometry.log_class_size.copy(), geometry.log_class_copies.copy()
+    if log_copies[own] != 0:
         areas = np.vstack([areas, areas.max(axis=0, keepdims=True) + 1])
         size, copies = np.append(size, size[own]), np.append(copies, 1.0)
+        log_size, log_copies = np.append(log_size, log_size[own]), np.append(log_copies, 0.0)
         copies[own] -= 1
+        log_copies[own] = _log_less_one(log_copies[own])
         own = len(areas) - 1
     size[own] -= 1
-    return areas, size, copies
+    log_size[own] = _log_less_one(log_size[own])
+    return areas, size, copies, log_size, log_copies
+
+
+def _log_less_one(log: float) -> float:
+    """log(n − 1) of log n >= 0."""
+    return log + math.log1p(-math.exp(-log)) if log > 0 else -math.inf
 
 
 def _area_counts(areas: Indices) -> list[int]:

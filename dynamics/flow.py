@@ -22,7 +22,19 @@ from dynamics.errors import (
     whole_number,
 )
 from dynamics.geometry import Array
-from dynamics.solver import LAST_LOG_T, METHODS, Problem, Until, Variable, pose, sample, solve
+from dynamics.laws import LARGEST
+from dynamics.solver import (
+    LAST_LOG_T,
+    METHODS,
+    Problem,
+    Until,
+    Variable,
+    divide_flow,
+    last_log_t,
+    pose,
+    sample,
+    solve,
+)
 from dynamics.system import System
 from dynamics.trajectory import Kind, Trajectory
 
@@ -59,14 +71,17 @@ def integrate(
     ----------
     system : System
     t_end, log_t_end : float, optional
-        Last time, or its logarithm, at most 700; one of these or `until` is needed.
-    until : (group, attention), optional
+        Last time, or its logarithm, at most 700 (700 + 10 log P for ``Geometry.scaling``, where times are powers of
+        P); one of these or `until` is needed.
+    until : (group, attention) or (group, attention, latent), optional
         Stop where the attention on a group ("target", "global", ...; in cluster 0) gets to this value in (0, 1), from
-        below or above; `provenance["ended"]` says whether that or the last time came first.
+        below or above: its mean over the latents, or over samples whose target area shows this latent.
+        `provenance["ended"]` says whether that or the last time came first.
     method : str
         Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one.
     variable : "auto" | "time" | "log-time" | "arc-length"
         What is stepped in. The curve's own length in (y, log t) makes the flow non-stiff at any size: "auto" takes it.
+        "time" ends at log t = 700.
     rtol, atol : float
         Tolerances of the solver.
     t_eval : (m,) array, optional
@@ -86,7 +101,7 @@ def integrate(
         For a bad argument.
     IntegrationError
         If the solver fails, leaves the finite numbers whatever it says, or, where no last time is given, has not
-        come to `until` at log t = 700.
+        come to `until` at the latest one.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     choice("method", method, METHODS)
@@ -94,12 +109,13 @@ def integrate(
     least = 100 * float(np.finfo(float).eps)
     rtol = real_number("rtol", rtol, lambda number: least <= number < 1, f"a number in [{least:.2g}, 1)")
     atol = real_number("atol", atol, lambda number: 0 < number < 1, "a number in (0, 1)")
-    y, t, _ = _starting_point(system, start)
+    y, t, log_start, _ = _starting_point(system, start)
     until = _checked_until(system, until)
-    t_end, log_t_end, log_last = _last_moment(t, t_end, log_t_end, until)
+    latest = LAST_LOG_T if variable == "time" else last_log_t(system)
+    t_end, log_t_end, log_last = _last_moment(t, log_start, t_end, log_t_end, until, latest)
     times = None if t_eval is None else _checked_times(t_eval, t, log_last)
 
-    problem = pose(system, y, t, log_last, variable, atol)
+    problem = pose(system, y, log_start, log_last, variable, atol)
     options = {"method": method, "rtol": rtol, "atol": atol}
     solution = solve(system, problem, log_last, until, options)
     stopped = until is not None and len(solution.t_events[1]) > 0
@@ -109,21 +125,22 @@ def integrate(
     finite = np.isfinite(states).all(axis=0) & ~np.isnan(log_t)
     kept = len(log_t) if finite.all() else int(finite.argmin())
     whole = kept == len(log_t) and solution.status >= 0 and wanted
+    ended = f"attention on {until[0]} = {' at latent '.join(map(str, until[1:]))}" if stopped and until else "t_end"
+    phases = divide_flow(system, problem, solution, log_start, ended) if whole else ()
     if times is not None and whole:
         at, log_t, states = _at_times(system, problem, solution, y, t, times, log_t[-1], stopped)
     else:
         log_t, states = log_t[:kept], states[:, :kept]
         if t == 0 and variable != "time":
             log_t, states = np.append(-np.inf, log_t), np.column_stack([y, states])
-        at = np.exp(log_t)
+        at = _times(log_t)
         at[0] = t
     if whole and not stopped and (times is None or times[-1] == t_end):
         log_t[-1] = log_last
-        at[-1] = math.exp(log_last) if t_end is None else t_end
+        at[-1] = _times(log_last) if t_end is None else t_end
     made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": list(until) if until else None}
     made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
-    made |= {"ended": f"attention on {until[0]} = {until[1]}" if stopped and until else "t_end"}
-    curve = _trajectory(system, "flow", log_t, at, states, options | made)
+    curve = _trajectory(system, "flow", log_t, at, states, options | made | {"ended": ended}, phases)
     if not whole:
         if solution.status < 0:
             reason = solution.message
@@ -167,7 +184,7 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0, MOST_STEPS)
     every = min(whole_number("every", every, 1), max(steps, 1))
-    y, t, done = _starting_point(system, start)
+    y, t, _, done = _starting_point(system, start)
     accept_records((2 * len(y) + len(system.rule.fp) + 5) * (-(-steps // every) + 1), every)
     with np.errstate(all="ignore"):
         states = system.loop("descend")(y, system.rule, step_size, steps, every)
@@ -187,8 +204,14 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     return curve
 
 
+def _times(log_t: Any) -> Any:
+    """Times, infinite beyond the range of floats."""
+    with np.errstate(over="ignore"):
+        return np.exp(log_t)
+
+
 def _last_moment(
-    t: float, t_end: float | None, log_t_end: float | None, until: Until
+    t: float, log_start: float, t_end: float | None, log_t_end: float | None, until: Until, latest: float
 ) -> tuple[float | None, float | None, float]:
     """The two as floats, and the logarithm of the time at which the flow ends at the latest."""
     accept(t_end is None or log_t_end is None, "log_t_end", log_t_end, "one of t_end and log_t_end, not both")
@@ -197,28 +220,30 @@ def _last_moment(
         t_end = real_number("t_end", t_end, lambda at: t < at <= last, f"a time after {t:g}, at most {last:.3g}")
         return t_end, None, math.log(t_end)
     if log_t_end is not None:
-        after = math.log(t) if t > 0 else -math.inf
-        expected = f"a number above {after:g}, at most {LAST_LOG_T:g}"
-        log_t_end = real_number("log_t_end", log_t_end, lambda at: after < at <= LAST_LOG_T, expected)
+        expected = f"a number above {log_start:g}, at most {latest:g}"
+        log_t_end = real_number("log_t_end", log_t_end, lambda at: log_start < at <= latest, expected)
         return None, log_t_end, log_t_end
     accept(until is not None, "t_end", t_end, "one of t_end, log_t_end and until")
-    return None, None, LAST_LOG_T
+    return None, None, latest
 
 
 def _checked_until(system: System, until: Until) -> Until:
     if until is None:
         return None
     groups = tuple(system.attention(system.initial))
-    expected = f"(group, attention in (0, 1)), the group one of {', '.join(groups)}"
-    pair = isinstance(until, (tuple, list)) and len(until) == 2 and isinstance(until[0], str) and until[0] in groups
-    accept(pair and isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
-    return until[0], float(until[1])
+    expected = f"(group, attention in (0, 1)) and perhaps a latent, the group one of {', '.join(groups)}"
+    known = isinstance(until, (tuple, list)) and len(until) in (2, 3) and isinstance(until[0], str)
+    accept(known and until[0] in groups and isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
+    if len(until) == 2:
+        return until[0], float(until[1])
+    latent = real_number("until's latent", until[2], lambda z: 0 < z <= LARGEST, "a number > 0")
+    return until[0], float(until[1]), latent
 
 
 def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
     times = real_array(t_eval)
     increasing = times.ndim == 1 and len(times) > 0 and bool((np.diff(times) > 0).all())
-    last = math.exp(log_last)
+    last = float(_times(log_last))
     inside = increasing and t <= times[0] and bool(times[-1] <= last * (1 + 1e-12))
     accept(inside, "t_eval", t_eval, f"increasing times in [{t:g}, {last:g}]")
     return times
@@ -235,7 +260,7 @@ def _at_times(
         log_times = np.maximum(log_times, first)
     if stopped:
         before = log_times < log_end
-        times, log_times = np.append(times[before], math.exp(log_end)), np.append(log_times[before], log_end)
+        times, log_times = np.append(times[before], _times(log_end)), np.append(log_times[before], log_end)
     early = log_times < first  # on the tangent at t = 0
     states = np.empty((len(y), len(times)))
     states[:, early] = y[:, None] + times[early] * system.rate(y)[:, None]
@@ -244,19 +269,20 @@ def _at_times(
     return times, log_times, states
 
 
-def _starting_point(system: System, start: Start) -> tuple[Array, float, int]:
-    """State, time and, for a descent, the steps already made."""
+def _starting_point(system: System, start: Start) -> tuple[Array, float, float, int]:
+    """State, time and its logarithm, and, for a descent, the steps already made."""
     if start is None:
-        return system.initial, 0.0, 0
+        return system.initial, 0.0, -math.inf, 0
     if isinstance(start, Trajectory):
         accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
         for key, value in system.setting.provenance.items():
             accept(start.provenance.get(key, value) == value, f"start's {key}", start.provenance.get(key), f"{value}")
         y, t, done = start.y[:, -1], float(start.t[-1]), int(start.provenance.get("iterations", 0))
+        log_t = float(start.log_t[-1])
     else:
-        y, t, done = system.state(start, "start"), 0.0, 0
+        y, t, log_t, done = system.state(start, "start"), 0.0, -math.inf, 0
     accept(bool(np.isfinite(y).all()), "start", y, "a finite state")
-    return np.ascontiguousarray(y), t, done
+    return np.ascontiguousarray(y), t, log_t, done
 
 
 def _described(start: Start) -> str | list[float]:
@@ -266,8 +292,10 @@ def _described(start: Start) -> str | list[float]:
     return f"a {start.kind}" if isinstance(start, Trajectory) else np.asarray(start, dtype=float).tolist()
 
 
-def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any]) -> Trajectory:
-    """The curve with its loss, its attention and what made it."""
+def _trajectory(
+    system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any], phases: Any = None
+) -> Trajectory:
+    """The curve with its loss, its attention, its phases where they are known, and what made it."""
     states = np.ascontiguousarray(states)
     provenance = {
         "query": system.query if isinstance(system.query, str) else int(system.query),
@@ -288,5 +316,7 @@ def _trajectory(system: System, kind: Kind, log_t: Array, t: Array, states: Arra
         system.loop("losses")(states, system.rule),
         system.attention_along(states),
         log_t,
+        targets=system.coordinates.targets,
+        phases=phases,
         provenance=provenance | made,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 MOST_PATCHES = 10_000_000  # that are counted one by one
+MOST_LOG10_PATCHES = 1e6  # of real sizes: a correlation then still has ten digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +33,11 @@ class Geometry:
     class_areas : (S, K) array of int
         Area of class s in cluster k.
     class_size : (S,) array
-        Patches in class s; real in ``scaling``.
+        Patches in class s; in ``scaling`` real, and infinite beyond the range of floats.
     class_copies : (S,) array
-        How many classes of this size the entry stands for: 1, except in ``scaling``.
+        How many classes of this size the entry stands for: 1, except in ``scaling``; may be infinite likewise.
+    log_class_size, log_class_copies : (S,) array
+        Their logarithms, always finite.
     grid : (H, W) or None
         Rows and columns of patches, to draw.
     """
@@ -44,6 +47,13 @@ class Geometry:
     class_size: Array
     class_copies: Array
     grid: tuple[int, int] | None = None
+    log_class_size: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
+    log_class_copies: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        for name in ("class_size", "class_copies"):
+            if getattr(self, f"log_{name}") is None:
+                object.__setattr__(self, f"log_{name}", np.log(getattr(self, name)))
 
     @classmethod
     def from_labels(cls, labels: npt.ArrayLike, grid: tuple[int, int] | None = None) -> Geometry:
@@ -107,32 +117,52 @@ class Geometry:
         return cls.from_labels(label_patches(image, grid, areas, seed)[None], grid)
 
     @classmethod
-    def scaling(cls, log10_patches: float, kappa_c: float, kappa_s: float) -> Geometry:
+    def scaling(
+        cls, log10_patches: float, kappa_c: float | None, kappa_s: float, areas: float | None = None
+    ) -> Geometry:
         """One cluster of the paper's scaling: C_global = P^κc, C_local = P^κs, (P − C_global)/C_local local areas.
 
-        Sizes and numbers are real. Large-P: for the mean-field closure only.
+        Sizes and numbers are real and kept as logarithms, so that P may be any number. Large-P: for the mean-field
+        closure, and up to P ≈ 10¹⁸ the second-order one.
 
         Parameters
         ----------
         log10_patches : float
-            log10 P, in (0, 100]: squares of attentions stay in the range of floats well after locking.
-        kappa_c, kappa_s : float
-            Exponents of the global and the local areas, in (0, 1).
+            log10 P, in (0, 10⁶].
+        kappa_c : float or None
+            Exponent of the global area, in (0, 1], above or below `kappa_s`; None: all areas are local ones.
+        kappa_s : float
+            Exponent of the local areas, in (0, 1).
+        areas : float, optional
+            Number of local areas, real, 1 or more. Sizes stay these powers of 10^log10_patches; P is then their sum.
 
         Raises
         ------
         ValueError
             If an argument is out of range or there is no more than one local area.
         """
-        log10_patches = real_number("log10_patches", log10_patches, lambda log: 0 < log <= 100, "a number in (0, 100]")
-        kappa_c, kappa_s = (
-            real_number(name, value, lambda kappa: 0 < kappa < 1, "a number in (0, 1)")
-            for name, value in (("kappa_c", kappa_c), ("kappa_s", kappa_s))
-        )
-        patches, global_size, local_size = (10 ** (log10_patches * kappa) for kappa in (1, kappa_c, kappa_s))
-        local_areas = (patches - global_size) / local_size
-        accept(local_areas > 1, "kappa_s", kappa_s, f"more than one local area, not {local_areas:.3g}")
-        return cls(None, np.array([[0], [1]]), np.array([global_size, local_size]), np.array([1.0, local_areas]), None)
+        most = f"a number in (0, {MOST_LOG10_PATCHES:g}]"
+        log10 = real_number("log10_patches", log10_patches, lambda log: 0 < log <= MOST_LOG10_PATCHES, most)
+        kappa_s = real_number("kappa_s", kappa_s, lambda kappa: 0 < kappa < 1, "a number in (0, 1)")
+        if kappa_c is not None:
+            kappa_c = real_number("kappa_c", kappa_c, lambda kappa: 0 < kappa <= 1, "None or a number in (0, 1]")
+        log_patches = log10 * math.log(10)
+        if areas is None:
+            left = 1.0 if kappa_c is None else -math.expm1((kappa_c - 1) * log_patches)  # of P, for local areas
+            log_areas = math.log(left) + (1 - kappa_s) * log_patches if left > 0 else -math.inf
+            number = math.exp(min(log_areas, 1.0))
+            accept(log_areas > 0, "kappa_s", kappa_s, f"more than one local area, not {number:.3g}")
+        else:
+            expected = "None or a finite number, 1 or more"
+            log_areas = math.log(real_number("areas", areas, lambda number: 1 <= number < math.inf, expected))
+        sizes = [] if kappa_c is None else [(kappa_c * log_patches, 0.0)]
+        log_size, log_copies = np.array([*sizes, (kappa_s * log_patches, log_areas)]).T
+        with np.errstate(over="ignore"):
+            size, copies = np.exp(log_size), np.exp(log_copies)
+        if areas is not None:
+            copies[-1] = areas
+        numbers = np.arange(len(size))[:, None]
+        return cls(None, numbers, size, copies, log_class_size=log_size, log_class_copies=log_copies)
 
     @property
     def area_of(self) -> Indices | None:
@@ -141,8 +171,13 @@ class Geometry:
 
     @property
     def patches(self) -> int | float:
-        """Number of patches P; real in ``scaling``."""
+        """Number of patches P; in ``scaling`` real, and infinite beyond the range of floats."""
         return float(self.class_size @ self.class_copies) if self.patch_class is None else len(self.patch_class)
+
+    @property
+    def log_patches(self) -> float:
+        """Logarithm of P, always finite."""
+        return float(np.logaddexp.reduce(self.log_class_size + self.log_class_copies))
 
     @property
     def clusters(self) -> int:
@@ -163,7 +198,7 @@ class Geometry:
         """The unique largest area of cluster k (in ``scaling``, the one of size P^κc); None if there is none."""
         k = whole_number("k", k, 0, self.clusters - 1)
         if self.patch_class is None:
-            return 0
+            return 0 if len(self.class_size) > 1 else None
         sizes = self.area_size(k)
         return int(sizes.argmax()) if (sizes == sizes.max()).sum() == 1 else None
 
@@ -177,6 +212,8 @@ class Geometry:
         ValueError
             If there is no such query.
         """
+        if isinstance(query, str) and query == "local" and self.patch_class is None:
+            return len(self.class_size) - 1
         if isinstance(query, str) and query in ("global", "local"):
             largest = self.global_area()
             ok = self.clusters == 1 and largest is not None

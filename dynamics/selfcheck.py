@@ -68,6 +68,29 @@ def check_nodes(module: ModuleType) -> None:
         _agree("integral form", found, {"rate": expected_rate, "loss": np.array(expected_loss)})
 
 
+def check_logs(module: ModuleType) -> None:
+    """Hold rates, loss and attention in logarithms against mean-field in floats: two latents, fewer than two areas."""
+    from dynamics import closures
+    from dynamics.coordinates import Coordinates
+    from dynamics.geometry import Geometry
+    from dynamics.logscale import log_rule
+    from dynamics.setting import Setting
+
+    rng = np.random.default_rng(0)
+    for kappa_c, query in ((0.9, "local"), (0.6, "global"), (None, "local")):
+        setting = Setting(Geometry.scaling(2.0, kappa_c, 0.4, areas=1.7), ([0.5, 1.2], [0.3, 0.7]), 0.4)
+        coordinates = Coordinates.of(setting, query)
+        rules = log_rule(setting, coordinates), closures.mean_field(setting, coordinates)
+        for scale in (0.3, 4.0):
+            y = rng.normal(scale=scale, size=len(coordinates.names))
+            found, expected = (
+                dict(zip(("rate", "loss"), map(np.asarray, kernel.rate_and_loss(y, rule)), strict=True))
+                | {"attention": kernel.mean_attention(y[:, None].copy(), rule, 0)}
+                for kernel, rule in zip((module, _enumeration()), rules, strict=True)
+            )
+            _agree("logarithms", found, expected)
+
+
 def check_slopes(module: ModuleType) -> None:
     """Hold the Jacobian of the integral form against that of enumeration."""
     for rule, integral, y in _small_problems():

@@ -59,15 +59,19 @@ class Setting:
     @property
     def masked_fraction(self) -> float:
         """γ as it is: round(γP)/P, the probability that a patch is masked."""
-        return self.masked / self.geometry.patches
+        geometry = self.geometry
+        return self.mask_ratio if geometry.patch_class is None else self.masked / geometry.patches
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What makes this setting again, as text holds it."""
         geometry, area_of = self.geometry, self.geometry.area_of
-        real = {"area_sizes": geometry.class_size.tolist(), "area_copies": geometry.class_copies.tolist()}
-        return (real if area_of is None else {"labels": area_of.tolist()}) | {
-            "masked": self.masked,
+        sizes = {
+            "log_area_sizes": geometry.log_class_size.tolist(),
+            "log_area_copies": geometry.log_class_copies.tolist(),
+        }
+        real = sizes | {"masked_fraction": self.masked_fraction}
+        return (real if area_of is None else {"labels": area_of.tolist(), "masked": self.masked}) | {
             "latent": [self.law.values.tolist(), self.law.weights.tolist()],
             "cluster_weights": self.weights.tolist(),
         }
@@ -86,12 +90,12 @@ class Setting:
         largest, sizes = geometry.global_area(), geometry.area_size()
         accept(largest is not None, "area_size", sizes.tolist(), "a unique largest area")
         assert largest is not None
-        local = np.delete(sizes, largest)
+        log_sizes = geometry.log_class_size[geometry.class_areas[:, 0].argsort()]  # one cluster: a class is an area
+        local = np.delete(log_sizes, largest)
         same = len(local) > 0 and bool((local == local[0]).all())
         accept(same, "area_size", sizes.tolist(), "local areas of one size beside the global one")
-        log_patches = math.log(geometry.patches)
-        kappa_c, kappa_s = math.log(sizes[largest]) / log_patches, math.log(local[0]) / log_patches
-        return (1 - kappa_s) - 2 * (1 - kappa_c)
+        kappa_c, kappa_s = log_sizes[largest] / geometry.log_patches, local[0] / geometry.log_patches
+        return float((1 - kappa_s) - 2 * (1 - kappa_c))
 
     @property
     def loss_floor(self) -> float:

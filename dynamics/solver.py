@@ -10,14 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from dynamics.geometry import Array
+from dynamics.phases import Phase, Watch, divide, lead
 from dynamics.system import System
 
 METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")
 IMPLICIT = ("Radau", "BDF", "LSODA")
 Variable = Literal["auto", "time", "log-time", "arc-length"]
-Until = tuple[str, float] | None
+Until = tuple[str, float] | tuple[str, float, float] | None  # group, attention, latent of the target
 
-LAST_LOG_T = 700.0  # where every flow ends: beyond it floats soon hold no time
+LAST_LOG_T = 700.0  # where a flow ends in floats: beyond it they soon hold no time
 LONGEST = 1e9  # length of curve no flow attains
 
 
@@ -33,17 +34,18 @@ class Problem:
     variable: Callable[[Array], Array] | None  # log t -> solver's variable; None: to be found on the curve
 
 
-def _in_time(system: System, y: Array, t: float, log_first: float, log_last: float) -> Problem:
+def _in_time(system: System, y: Array, log_first: float, log_last: float) -> Problem:
     def log_time(at: Any, states: Array) -> Any:
         with np.errstate(divide="ignore"):
             return np.log(at)
 
-    return Problem((t, math.exp(log_last)), y, system.f, system.jac, log_time, np.exp)
+    return Problem((math.exp(log_first), math.exp(log_last)), y, system.f, system.jac, log_time, np.exp)
 
 
-def _in_log_time(system: System, y: Array, t: float, log_first: float, log_last: float) -> Problem:
+def _in_log_time(system: System, y: Array, log_first: float, log_last: float) -> Problem:
     def rate(log_t: float, y: Array) -> Array:
-        return np.exp(log_t) * system.rate(y)
+        sign, log_rate = system.log_rate(y)
+        return sign * np.exp(log_rate + log_t)
 
     def jacobian(log_t: float, y: Array) -> Array:
         return np.exp(log_t) * system.jacobian(y)
@@ -51,24 +53,17 @@ def _in_log_time(system: System, y: Array, t: float, log_first: float, log_last:
     return Problem((log_first, log_last), y, rate, jacobian, lambda at, states: at, lambda log_t: log_t)
 
 
-def _in_arc_length(system: System, y: Array, t: float, log_first: float, log_last: float) -> Problem:
+def _in_arc_length(system: System, y: Array, log_first: float, log_last: float) -> Problem:
     """d(y, log t)/dl = (t·rate, 1)/√(1 + |t·rate|²)."""
 
-    def direction(state: Array) -> Array:
-        out = np.ones(len(state))
-        np.multiply(np.exp(state[-1]), system.rate(state[:-1]), out=out[:-1])
-        return out
-
     def rate(length: float, state: Array) -> Array:
-        ahead = direction(state)
-        return ahead / math.sqrt(ahead @ ahead)
+        return system.tangent(state[-1], state[:-1])
 
     def jacobian(length: float, state: Array) -> Array:
-        ahead, turn = direction(state), np.zeros((len(state), len(state)))
-        turn[:-1, :-1] = np.exp(state[-1]) * system.jacobian(state[:-1])
+        ahead, turn = rate(length, state), np.zeros((len(state), len(state)))
+        turn[:-1, :-1] = np.exp(state[-1]) * ahead[-1] * system.jacobian(state[:-1])
         turn[:-1, -1] = ahead[:-1]
-        norm = math.sqrt(ahead @ ahead)
-        return turn / norm - np.outer(ahead, ahead @ turn) / norm**3
+        return turn - np.outer(ahead, ahead @ turn)
 
     return Problem((0.0, LONGEST), np.append(y, log_first), rate, jacobian, lambda at, states: states[-1], None)
 
@@ -76,23 +71,29 @@ def _in_arc_length(system: System, y: Array, t: float, log_first: float, log_las
 _FORMS = {"time": _in_time, "log-time": _in_log_time, "arc-length": _in_arc_length, "auto": _in_arc_length}
 
 
-def pose(system: System, y: Array, t: float, log_last: float, variable: Variable, atol: float) -> Problem:
-    """The flow from y at time t to log_last. From t = 0 a logarithm starts a moment later, on the tangent."""
-    if t > 0 or variable == "time":
-        log_first = math.log(t) if t > 0 else -math.inf
-        return _FORMS[variable](system, y, t, log_first, log_last)
-    rate = system.rate(y)
-    log_first = _first_moment(system, y, log_last, atol)
-    return _FORMS[variable](system, y + math.exp(log_first) * rate, t, log_first, log_last)
+def pose(system: System, y: Array, log_start: float, log_last: float, variable: Variable, atol: float) -> Problem:
+    """The flow from y to log_last. From t = 0 a logarithm starts a moment later, on the tangent."""
+    if log_start > -math.inf or variable == "time":
+        return _FORMS[variable](system, y, log_start, log_last)
+    log_first, first = first_moment(system, y, atol, log_last - 7.0)
+    return _FORMS[variable](system, first, log_first, log_last)
 
 
-def _first_moment(system: System, y: Array, log_last: float, atol: float) -> float:
-    """A log t so early that y + t·rate(y) is well within tolerance there, by how fast the rate changes along itself."""
-    rate = system.rate(y)
-    step = 1e-5 / max(np.abs(rate).max(), 1e-300)
-    bend = np.abs(system.rate(y + step * rate) - rate).max() / step
-    moment = math.sqrt(1e-3 * atol / bend) if bend > 0 else 1.0
-    return min(math.log(moment), log_last - 7.0)
+def first_moment(system: System, y: Array, atol: float, latest: float) -> tuple[float, Array]:
+    """A log t so early that the tangent, y + t·rate(y), is well within tolerance there, and the state on it."""
+    sign, log_rate = system.log_rate(y)
+    log_step = math.log(1e-5) - max(log_rate.max(), -1e300)
+    change = sign * np.exp(log_rate + log_step)
+    sign_ahead, log_ahead = system.log_rate(y + change)
+    bend = np.abs(sign_ahead * np.exp(log_ahead + log_step) - change).max()
+    moment = min(log_step + 0.5 * math.log(1e-3 * atol / bend) if bend > 0 else 0.0, latest)
+    return moment, y + sign * np.exp(log_rate + moment)
+
+
+def last_log_t(system: System) -> float:
+    """Where a flow ends at the latest: times of a scaling geometry are powers of P."""
+    geometry = system.setting.geometry
+    return LAST_LOG_T + 10 * geometry.log_patches if geometry.patch_class is None else LAST_LOG_T
 
 
 def solve(system: System, problem: Problem, log_last: float, until: Until, options: dict[str, Any]) -> Any:
@@ -102,14 +103,41 @@ def solve(system: System, problem: Problem, log_last: float, until: Until, optio
     n = len(system.names)
     stops: list[Any] = [lambda at, state: problem.log_time(at, state) - log_last]
     if until is not None:
-        group, level = until
-        stops.append(lambda at, state: system.attention(state[:n])[group] - level)
+        group, level, latent = until if len(until) == 3 else (*until, None)
+        rows = system.watched(latent)
+        stops.append(lambda at, state: system.attention_on(group, np.ascontiguousarray(state[:n]), rows) - level)
     for stop in stops:
         stop.terminal = True
     if options["method"] in IMPLICIT:
         options = options | {"jac": problem.jacobian}
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused by the caller
         return solve_ivp(problem.rate, problem.span, problem.initial, events=stops, dense_output=True, **options)
+
+
+def divide_flow(system: System, problem: Problem, solution: Any, log_start: float, ended: str) -> tuple[Phase, ...]:
+    """The phases of a flow from a time on, their ends located on the dense output."""
+    from scipy.optimize import brentq
+
+    names, targets, n = system.names, system.coordinates.targets, len(system.names)
+
+    def watch(states: Array) -> Watch:
+        log_rates = np.array([system.log_rate(y)[1] for y in states.T]).T
+        return Watch(lead(log_rates, names, targets), system.attention_along(states)["target"] - 0.5)
+
+    def miss(at: float, which: int) -> float:
+        return float(watch(solution.sol(at)[:n, None])[which][0])
+
+    def moment(i: int, which: int) -> tuple[float, Array]:
+        low, high = solution.t[i : i + 2]
+        ends = (miss(low, which) >= 0) == (miss(high, which) >= 0)  # the dense output may be off by a rounding there
+        at = high if ends else brentq(miss, low, high, args=(which,))
+        state = solution.sol(at)
+        return float(problem.log_time(at, state)), state[:n]
+
+    states = solution.y[:n]
+    log_t = np.array(problem.log_time(solution.t, solution.y))
+    log_t[0] = log_start
+    return divide(log_t, states, watch(states), moment, ended)
 
 
 def sample(problem: Problem, solution: Any, log_times: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
@@ -21,6 +21,7 @@ from dynamics.errors import accept, choice, real_array, real_number, whole_numbe
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule, accept_workspace, integral_rule
 from dynamics.laws import LARGEST, Law
+from dynamics.logscale import MOST_LOG_PATCHES, LogRule, log_rule
 from dynamics.second_order import SecondOrderRule, second_order_rule
 from dynamics.setting import Setting
 from dynamics.source import interpret
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 FEW_ROWS = 100  # up to this enumeration costs about as little as anything
 MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
 MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
+PER_ROW = ("cluster", "counts", "latents", "weight")  # fields of a rule
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
-AnyRule = Rule | IntegralRule | ConditionalRule | SecondOrderRule
+AnyRule = Rule | LogRule | IntegralRule | ConditionalRule | SecondOrderRule
 
 
 def reduce(
@@ -89,8 +91,11 @@ def reduce(
     rule: AnyRule
     options: dict[str, Any] = {"merge": merge}
     if closure == "mean-field":
-        rule = closures.mean_field(setting, coordinates)
+        scaling = setting.geometry.patch_class is None
+        rule = log_rule(setting, coordinates) if scaling else closures.mean_field(setting, coordinates)
     elif closure == "second-order":
+        log_patches = setting.geometry.log_patches
+        accept(log_patches <= MOST_LOG_PATCHES, "closure", closure, f'"mean-field" here: log P = {log_patches:g}')
         rule = second_order_rule(setting, coordinates)
     elif closure == "sampled":
         options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
@@ -144,7 +149,7 @@ class System:
 
     @property
     def multiplicity(self) -> Array:
-        """How many single correlations each coordinate stands for: (n,)."""
+        """How many single correlations each coordinate stands for: (n,), infinite beyond the range of floats."""
         return self.coordinates.multiplicity
 
     @property
@@ -168,6 +173,8 @@ class System:
     @cached_property
     def form(self) -> str:
         """What the names of the functions in use end in: the method, so many areas without loops, or nothing."""
+        if isinstance(self.rule, LogRule):
+            return ""
         if not isinstance(self.rule, Rule):
             return "_second_order" if isinstance(self.rule, SecondOrderRule) else f"_{self.method}"
         areas = closures.unrolled_form(self.rule)
@@ -185,6 +192,8 @@ class System:
             part = "slopes" if name == "jacobian" else "nodes"
         elif isinstance(self.rule, ConditionalRule):
             part = "terms"
+        elif isinstance(self.rule, LogRule):
+            part = "logs"
         return getattr(kernel(self.compiled, part), f"{name}{self.form}")
 
     @cached_property
@@ -195,13 +204,50 @@ class System:
     def _jacobian(self) -> Callable[[Array, Any], Array]:
         n = len(self.names)
         accept(8 * n * n <= MOST_BYTES, "merge", False, f"True: a Jacobian takes {8 * n * n / 2**30:.1f} GiB")
+        if isinstance(self.rule, LogRule):
+            return lambda y, _: self.as_floats.jacobian(y)
         if isinstance(self.rule, IntegralRule):
             accept_workspace(self.rule, n + 1)
         return self.loop("jacobian")
 
+    @cached_property
+    def as_floats(self) -> System:
+        """The same system, its sizes and rates in floats where they were logarithms.
+
+        Raises
+        ------
+        ValueError
+            If sizes, or squares of attentions after locking, leave the range of floats.
+        """
+        if not isinstance(self.rule, LogRule):
+            return self
+        log_patches = self.setting.geometry.log_patches
+        accept(
+            log_patches <= MOST_LOG_PATCHES, "log P", log_patches, f"at most {MOST_LOG_PATCHES:g}: it is done in floats"
+        )
+        return replace(self, rule=closures.mean_field(self.setting, self.coordinates))
+
     def rate(self, y: npt.ArrayLike) -> Array:
-        """Time derivative of the flow, per single coordinate: (n,)."""
+        """Time derivative of the flow, per single coordinate: (n,); 0 where no float is as small."""
         return self._rate_and_loss(self.state(y), self.rule)[0]
+
+    def log_rate(self, y: npt.ArrayLike) -> tuple[Array, Array]:
+        """Sign and log|rate|, each (n,): finite at any P (−inf for a rate of 0)."""
+        if isinstance(self.rule, LogRule):
+            mantissa, power = self.loop("scaled_rates")(self.state(y), self.rule)[0].T
+            power = power * math.log(2)
+        else:
+            mantissa, power = self.rate(y), 0.0
+        with np.errstate(divide="ignore"):
+            return np.sign(mantissa), np.log(np.abs(mantissa)) + power
+
+    def tangent(self, log_t: float, y: npt.ArrayLike) -> Array:
+        """d(y, log t)/dl, l being the length of the curve itself: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
+        if isinstance(self.rule, LogRule):
+            return self.loop("tangent")(np.append(self.state(y), log_t), self.rule)
+        ahead = np.ones(len(self.names) + 1)
+        np.multiply(np.exp(log_t), self.rate(y), out=ahead[:-1])
+        return ahead / math.sqrt(ahead @ ahead)
 
     def jacobian(self, y: npt.ArrayLike) -> Array:
         """Derivative of the rate of each coordinate by each: (n, n); diag(multiplicity) times it is symmetric."""
@@ -259,7 +305,7 @@ class System:
         if latent is not None:
             given, latent = self.setting, real_number("latent", latent, lambda z: 0 <= z <= LARGEST, "a number >= 0")
             fixed = Setting(given.geometry, Law.of(latent), given.mask_ratio, given.cluster_weights)
-            rule = closures.mean_field(fixed, self.coordinates)
+            rule = self._mean_counts(fixed)
         return {name: float(on[0]) for name, on in self._attention(self.state(y)[:, None], cluster, rule).items()}
 
     def attention_along(self, states: Array) -> dict[str, Array]:
@@ -269,18 +315,43 @@ class System:
         return self._attention(given, 0, self._attention_rule)
 
     @cached_property
-    def _attention_rule(self) -> Rule:
-        if self.closure == "mean-field" and isinstance(self.rule, Rule):
-            return self.rule
-        return closures.mean_field(self.setting, self.coordinates)
+    def _attention_rule(self) -> Rule | LogRule:
+        return self._mean_counts(self.setting)
 
-    def _attention(self, states: Array, cluster: int, rule: Rule) -> dict[str, Array]:
-        on_areas = self.kernel.mean_attention(states, rule, cluster)
+    def _mean_counts(self, setting: Setting) -> Rule | LogRule:
+        make = log_rule if isinstance(self.rule, LogRule) else closures.mean_field
+        return make(setting, self.coordinates)
+
+    def watched(self, latent: float | None) -> Rule | LogRule:
+        """Rows of mean counts to take attention over: all, or in cluster 0 those whose target shows this latent."""
+        rule = self._attention_rule
+        if latent is None:
+            return rule
+        table, first = rule.latent.copy(), self.setting.law.values[0]
+        if isinstance(rule, LogRule):
+            rows = np.flatnonzero(table[:, rule.target] == first)
+            table[rows, rule.target] = latent
+            return rule._replace(latent=np.ascontiguousarray(table[rows]), weight=rule.weight[rows])
+        target = rule.target[0]
+        rows = np.flatnonzero((rule.cluster == 0) & (table[rule.latents, target] == first))
+        table[rule.latents[rows], target] = latent
+        return rule._replace(latent=table, **{name: getattr(rule, name)[rows] for name in PER_ROW})
+
+    def attention_on(self, group: str, y: Array, rule: Rule | LogRule) -> float:
+        """Attention on one group in cluster 0, over such rows."""
+        return float(self._attention(y[:, None], 0, rule)[group][0])
+
+    def _attention(self, states: Array, cluster: int, rule: Rule | LogRule) -> dict[str, Array]:
         group_of = dict(zip(self.coordinates.fp[cluster].tolist(), self.coordinates.group_names(cluster), strict=True))
-        first = rule.areas[cluster]
         groups: dict[str, Array] = {}
-        for m in range(first, rule.areas[cluster + 1]):
-            name = "target" if m == rule.target[cluster] else group_of[int(rule.fp[m])]
+        if isinstance(rule, LogRule):
+            on_areas = self.loop("mean_attention")(states, rule, cluster)
+            first, last, target = 0, len(rule.fp), rule.target
+        else:
+            on_areas = self.kernel.mean_attention(states, rule, cluster)
+            first, last, target = rule.areas[cluster], rule.areas[cluster + 1], rule.target[cluster]
+        for m in range(first, last):
+            name = "target" if m == target else group_of[int(rule.fp[m])]
             groups[name] = groups.get(name, 0.0) + on_areas[m - first]
         return groups | {"masked": on_areas[-2], "self": on_areas[-1]}
 
@@ -318,6 +389,8 @@ class System:
         import sympy as sp
 
         state = [sp.Symbol(name, real=True) for name in self.names]
+        if isinstance(self.rule, LogRule):
+            return self.as_floats.equations(numbers)
         curved = isinstance(self.rule, SecondOrderRule)
         given = self._rows().with_numbers(lambda value: sp.nsimplify(value, rational=True))
         rule = given if numbers and not curved else self._rows().with_symbols()[1]
@@ -332,7 +405,7 @@ class System:
     def numbers(self) -> dict[sp.Indexed, float]:
         """The value of every symbol in ``equations()`` that is no coordinate."""
         more = self.rule.numbers() if isinstance(self.rule, SecondOrderRule) else {}
-        return self._rows().with_symbols()[0] | more
+        return self.as_floats._rows().with_symbols()[0] | more
 
     def _rows(self, most: float = MOST_EQUATION_ROWS) -> Rule:
         """The rule, as rows, if these are few enough to write out."""

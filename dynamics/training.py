@@ -66,7 +66,8 @@ class Training:
         spread = np.sqrt((single - mean @ stands_for.T) ** 2 @ stands_for / coordinates.multiplicity)
         attention = _attention(single, patch, self.model.setting, coordinates)
         curve = (coordinates.names, coordinates.multiplicity, self.t, mean.T, self.losses[:, patch], attention)
-        return Trajectory("training", *curve, spread=spread.T, provenance=self._provenance(patch))
+        more = {"spread": spread.T, "targets": coordinates.targets, "provenance": self._provenance(patch)}
+        return Trajectory("training", *curve, **more)
 
     def _provenance(self, patch: int) -> dict[str, Any]:
         model, setting = self.model, self.model.setting

@@ -14,6 +14,7 @@ import numpy as np
 from derivations._shell import write_beside
 from dynamics.errors import accept
 from dynamics.geometry import Array
+from dynamics.phases import Phase, of_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +46,11 @@ class Trajectory:
         log t; finite where t overflows, −inf at t = 0.
     spread : (n, m) array, optional
         Training only: standard deviation, within each coordinate, of the correlations it stands for.
+    phases : tuple of Phase
+        By which Φ moves fastest, with what ended each: of a flow located on the solver's dense output, else by
+        interpolation between records.
+    targets : tuple of str
+        Names of the coordinates that are Φ of the target area, in every cluster.
     provenance : dict
         What made it: parameters, closure and its exactness, seed, versions; of reduced curves, a hash of the equations.
     """
@@ -58,12 +64,17 @@ class Trajectory:
     attention: dict[str, Array]
     log_t: Array = None  # type: ignore[assignment]
     spread: Array | None = None
+    targets: tuple[str, ...] = ("fp.target",)
+    phases: tuple[Phase, ...] = None  # type: ignore[assignment]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.log_t is None:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
+        if self.phases is None:
+            curve = (self.log_t, self.y, self.names, self.targets, self.attention["target"])
+            object.__setattr__(self, "phases", of_records(*curve, f"the end of the {self.kind}"))
 
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""
@@ -80,7 +91,13 @@ class Trajectory:
         arrays = {key: getattr(self, key) for key in ("multiplicity", "t", "log_t", "y", "loss")}
         arrays |= {f"attention {name}": values for name, values in self.attention.items()}
         arrays |= {} if self.spread is None else {"spread": self.spread}
-        header = {"kind": self.kind, "names": self.names, "provenance": self.provenance}
+        header: dict[str, Any] = {
+            "kind": self.kind,
+            "names": self.names,
+            "targets": self.targets,
+            "provenance": self.provenance,
+        }
+        header["phases"] = [vars(phase) | {"state": phase.state.tolist()} for phase in self.phases]
         with write_beside(path) as partial:
             np.savez_compressed(partial, header=np.array(json.dumps(header)), **arrays)
         return path
@@ -116,7 +133,8 @@ def load(path: str | Path) -> Trajectory:
         named = {
             key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
         }
-        kind, names, provenance = header["kind"], tuple(header["names"]), header["provenance"]
-        return Trajectory(kind, names, attention=named, provenance=provenance, **arrays)
+        phases = tuple(Phase(**phase | {"state": np.array(phase["state"])}) for phase in header["phases"])
+        more = {"targets": tuple(header["targets"]), "phases": phases, "provenance": header["provenance"]}
+        return Trajectory(header["kind"], tuple(header["names"]), attention=named, **more, **arrays)
     except (ValueError, KeyError, TypeError, EOFError, IsADirectoryError, zipfile.BadZipFile) as error:
         raise ValueError(f"path={str(path)!r}: expected a file written by Trajectory.save") from error

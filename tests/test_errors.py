@@ -7,6 +7,7 @@ import dynamics as dy
 from tests.settings import NARROW, TWO, WIDE
 
 GEOMETRY = dy.Geometry.single_cluster(4, 2, 2)
+REAL = dy.reduce(dy.Setting(dy.Geometry.scaling(200, 0.98, 0.3)), "local", "mean-field")
 UNEVEN = dy.Setting(dy.Geometry.from_labels([[0, 0, 0, 1, 1, 2]]))
 
 
@@ -37,7 +38,20 @@ CALLS = [
     (lambda: dy.Geometry.single_cluster(0, 2, 2), "global_size=0: expected a whole number in"),
     (lambda: dy.Geometry.single_cluster(4, 2.5, 2), "local_size=2.5: expected a whole number"),
     (lambda: dy.Geometry.scaling(0, 0.9, 0.5), "log10_patches=0: expected a number in"),
-    (lambda: dy.Geometry.scaling(101, 0.9, 0.5), "log10_patches=101: expected a number in"),
+    (lambda: dy.Geometry.scaling(2e6, 0.9, 0.5), r"log10_patches=2000000.0: expected a number in \(0, 1e\+06\]"),
+    (lambda: dy.Geometry.scaling(3, 0.9, 0.5, areas=0.5), "areas=0.5: expected None or a finite number, 1 or more"),
+    (lambda: dy.reduce(dy.Setting(dy.Geometry.scaling(3, None, 0.5)), "global", "mean-field"), "query='global'"),
+    (lambda: REAL.jacobian(REAL.initial), "log P=460.517.*: expected at most 231"),
+    (lambda: dy.reduce(REAL.setting, "local", "second-order"), "closure='second-order': expected \"mean-field\" here"),
+    (lambda: dy.integrate(REAL, log_t_end=1e5), r"log_t_end=100000.0: expected a number above -inf, at most 5305"),
+    (lambda: dy.half_time("x"), "system='x': expected what dy.reduce returns"),
+    (lambda: dy.half_time(REAL, latent=0.0), "latent=0.0: expected a number > 0"),
+    (lambda: dy.half_time(REAL, rtol=0.0), "rtol=0.0: expected a number in"),
+    (
+        lambda: dy.plateau(dy.reduce(REAL.setting, "global", "mean-field")),
+        "system.names='fp.target.*: expected fp.global",
+    ),
+    (lambda: dy.integrate(REAL, until=("target", 0.5, -1.0)), "until's latent=-1.0: expected a number > 0"),
     (lambda: dy.integrate(WIDE, t_end=1.0), "system=.*expected what dy.reduce returns"),
     (lambda: dy.descend(WIDE, 1.0, 5), "system=.*expected what dy.reduce returns"),
     (lambda: dy.descend(system(), 1j, 5), "step_size=1j: expected a finite number > 0"),
@@ -45,7 +59,7 @@ CALLS = [
     (lambda: dy.FiniteTransformer(GEOMETRY), "setting=.*expected a Setting"),
     (lambda: dy.compare(WIDE, WIDE), "first=.*expected a Trajectory"),
     (lambda: dy.load(__file__), "path=.*expected a file written by Trajectory.save"),
-    (lambda: dy.Geometry.scaling(3, 1.2, 0.5), "kappa_c=1.2: expected a number in"),
+    (lambda: dy.Geometry.scaling(3, 1.2, 0.5), r"kappa_c=1.2: expected None or a number in \(0, 1\]"),
     (lambda: dy.Geometry.scaling(3, 0.99, 0.9), "kappa_s=0.9: expected more than one local area"),
     (lambda: dy.Setting("geometry"), "geometry='geometry': expected a Geometry"),
     (lambda: dy.Setting(GEOMETRY, mask_ratio=1.5), r"mask_ratio=1.5: expected a number in \(0, 1\) that masks"),

@@ -44,7 +44,7 @@ def test_a_logarithm_starts_where_the_tangent_is_within_tolerance(mean_field):
     from dynamics.solver import pose
 
     for atol in (1e-6, 1e-10):
-        problem = pose(mean_field, mean_field.initial, 0.0, 4.0, "arc-length", atol)
+        problem = pose(mean_field, mean_field.initial, -np.inf, 4.0, "arc-length", atol)
         moment = np.exp(problem.initial[-1])
         bend = mean_field.jacobian(mean_field.initial) @ mean_field.rate(mean_field.initial)
         assert 1e-5 * atol < np.abs(bend).max() * moment**2 / 2 < 1e-3 * atol
@@ -54,7 +54,7 @@ def test_a_logarithm_starts_where_the_tangent_is_within_tolerance(mean_field):
 def test_implicit_methods_get_the_derivative_of_what_is_stepped(mean_field, variable):
     from dynamics.solver import pose
 
-    problem = pose(mean_field, mean_field.initial, 0.0, 4.0, variable, 1e-10)
+    problem = pose(mean_field, mean_field.initial, -np.inf, 4.0, variable, 1e-10)
     state = problem.initial + np.random.default_rng(0).normal(scale=0.3, size=len(problem.initial))
     at, step = 1.3, 1e-6
     if variable == "arc-length":

@@ -61,6 +61,7 @@ def test_the_transformer_reaches_nothing_of_the_reduction():
         "errors",
         "geometry",
         "laws",
+        "phases",
         "setting",
         "trajectory",
         "transformer",

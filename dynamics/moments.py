@@ -1,0 +1,111 @@
+"""The half-time and what is read off there: attention on the target at ½, at the mean counts."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from dynamics.errors import accept, real_number
+from dynamics.flow import integrate
+from dynamics.geometry import Array
+from dynamics.laws import LARGEST
+from dynamics.logscale import LogRule
+from dynamics.solver import first_moment, last_log_t
+from dynamics.system import System
+
+RTOL = 1e-10  # of the solves
+
+
+def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """Logarithm of the half-time T: when attention on the target area gets to ½ at the mean counts.
+
+    Parameters
+    ----------
+    system : System
+    latent : float, optional
+        What the target area shows in the samples looked at; by default the smallest positive value of the law.
+    rtol : float
+        Tolerance of the solve.
+
+    Returns
+    -------
+    float
+        log T, at any P. Continuous-time; the rates exact or large-P as the closure has it. Results ``half-time``,
+        ``latent-spread``.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument.
+    IntegrationError
+        If attention never gets there.
+    """
+    return float(moments(system, latent, rtol)[1, -1])
+
+
+def half_time_exponent(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """The power of P that the half-time is, log T / log P; its limit is what ``exponent`` extrapolates to."""
+    return half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
+
+
+def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """Φ_global at the half-time over log P: one cluster with a global area. Result ``fp-global-at-half-time``.
+
+    Parameters
+    ----------
+    system, latent, rtol
+        As for ``half_time``.
+
+    Raises
+    ------
+    ValueError
+        If the system has no coordinate "fp.global".
+    """
+    names = ", ".join(system.names)
+    accept("fp.global" in system.names, "system.names", names, "fp.global among them: a local query")
+    at = moments(system, latent, rtol)[1]
+    return float(at[system.names.index("fp.global")]) / system.setting.geometry.log_patches
+
+
+def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> Array:
+    """State and log t where Φ of the target takes the lead, and at the half-time: (2, n + 1); NaN where it always led.
+
+    Raises
+    ------
+    ValueError, IntegrationError
+        As ``half_time``.
+    """
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    values = system.setting.law.values
+    if latent is None:
+        accept(bool((values > 0).any()), "latent", values.tolist(), "a law with a positive value")
+        latent = float(values[values > 0].min())
+    latent = real_number("latent", latent, lambda z: 0 < z <= LARGEST, "a number > 0")
+    rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1, "a number in [1e-13, 1)")
+    return _moments(system, latent, rtol)
+
+
+@lru_cache(maxsize=64)  # a study asks several things of one solve
+def _moments(system: System, latent: float, rtol: float) -> Array:
+    if not isinstance(system.rule, LogRule):
+        return _by_scipy(system, latent, rtol)
+    atol, targets = rtol / 100, system.coordinates.targets
+    kinds = np.array([1 if name in targets else 0 if name.startswith("fp") else -1 for name in system.names])
+    log_first, y = first_moment(system, system.initial, atol, 0.0)
+    start, last = np.append(y, log_first), last_log_t(system)
+    found, _ = system.loop("moments")(start, system.rule, system.watched(latent), kinds, 0.5, last, rtol, atol)
+    if math.isnan(found[1, -1]):
+        _by_scipy(system, latent, rtol)  # which says why, and carries the curve
+    found.flags.writeable = False
+    return found
+
+
+def _by_scipy(system: System, latent: float, rtol: float) -> Array:
+    flow = integrate(system, until=("target", 0.5, latent), rtol=rtol, atol=rtol / 100)
+    out = np.full((2, len(system.names) + 1), np.nan)
+    if flow.phases[0].name == "decoupling":
+        out[0] = np.append(flow.phases[0].state, flow.phases[0].log_end)
+    out[1] = np.append(flow.y[:, -1], flow.log_t[-1])
+    return out

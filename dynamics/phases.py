@@ -1,0 +1,132 @@
+"""The phases of a curve, by which correlation with an area moves fastest.
+
+*Decoupling*: Φ of an area that is not the target moves faster than Φ of the target (theory §5: its term −γA_global²
+dwarfs γA_target). *Growth*: Φ of the target moves fastest, until half of the attention is on the target area. *Late*:
+after that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dynamics.geometry import Array
+
+Name = Literal["decoupling", "growth", "late"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One phase of a curve.
+
+    Attributes
+    ----------
+    name : "decoupling" | "growth" | "late"
+    start, end, log_start, log_end : float
+        Times and their logarithms; the times are infinite beyond the range of floats.
+    ended_by : str
+        What ended it.
+    state : (n,) array
+        The coordinates at the end.
+    """
+
+    name: Name
+    log_start: float
+    log_end: float
+    ended_by: str
+    state: Array
+
+    @property
+    def start(self) -> float:
+        """Time at which it starts."""
+        return _exp(self.log_start)
+
+    @property
+    def end(self) -> float:
+        """Time at which it ends."""
+        return _exp(self.log_end)
+
+
+class Watch(NamedTuple):
+    """Two numbers that change sign between phases, at points of a curve."""
+
+    lead: Array  # log of |rate of Φ_target| over that of the fastest other Φ
+    lock: Array  # attention on the target less one half
+
+
+Moment = Callable[[int, int], tuple[float, Array]]  # record i, which of the two -> log t and state of its sign change
+
+
+def lead(log_rates: Array, names: Sequence[str], targets: Sequence[str]) -> Array:
+    """log|rate of Φ of a target| less that of the fastest other Φ; log_rates is (n, ...)."""
+    own = [name in targets for name in names]
+    other = [name.startswith("fp") and name not in targets for name in names]
+    if not any(other):
+        return np.full(log_rates.shape[1:], np.inf)
+    with np.errstate(invalid="ignore"):  # where nothing moves the target is said to lead
+        return np.nan_to_num(log_rates[own].max(axis=0) - log_rates[other].max(axis=0), nan=np.inf)
+
+
+def divide(log_t: Array, states: Array, watch: Watch, moment: Moment, ended: str) -> tuple[Phase, ...]:
+    """The phases of a curve of m records; `moment` locates a change of sign between records i and i + 1."""
+    leads, locked = watch.lead >= 0, watch.lock >= 0
+    changes = [
+        (*moment(int(i), which), which)
+        for which, signs in enumerate((leads, locked))
+        for i in np.flatnonzero(np.diff(signs))
+    ]
+    changes.sort(key=lambda change: change[0])
+    flags, log_start, phases = [bool(leads[0]), bool(locked[0])], float(log_t[0]), []
+    for log_end, state, which in [*changes, (float(log_t[-1]), states[:, -1], -1)]:
+        before = _name(*flags)
+        if which >= 0:
+            flags[which] = not flags[which]
+        at_the_end = bool(np.allclose(state, states[:, -1], rtol=1e-9, atol=1e-9))
+        if which >= 0 and at_the_end:
+            continue  # what ends the curve ends the phase, whichever side of it the last record lies on
+        if which < 0 or _name(*flags) != before:
+            phases.append(Phase(before, log_start, log_end, ended if which < 0 else _said(which, *flags), state))
+            log_start = log_end
+    return tuple(phases)
+
+
+def of_records(
+    log_t: Array, states: Array, names: Sequence[str], targets: Sequence[str], on_target: Array, ended: str
+) -> tuple[Phase, ...]:
+    """The phases of a descent or a training, from what changes between its records; moments by interpolation."""
+    if len(log_t) < 2:
+        return ()
+    with np.errstate(divide="ignore"):
+        steps = lead(np.log(np.abs(np.diff(states, axis=1))), names, targets)
+    watch = Watch(np.append(steps[0], steps), on_target - 0.5)
+    t = np.exp(log_t)
+
+    def moment(i: int, which: int) -> tuple[float, Array]:
+        low, high = watch[which][i : i + 2]
+        part = 0.5 if not math.isfinite(high - low) else low / (low - high)
+        # a step is the rate at its middle
+        at = t[i] + part * (t[i + 1] - t[i]) - (0.5 * (t[i + 1] - t[i]) if which == 0 else 0.0)
+        at = max(at, t[0])
+        state = np.array([np.interp(at, t, row) for row in states])
+        return math.log(at) if at > 0 else -math.inf, state
+
+    return divide(log_t, states, watch, moment, ended)
+
+
+def _name(leads: bool, locked: bool) -> Name:
+    return "late" if locked else "growth" if leads else "decoupling"
+
+
+def _said(which: int, leads: bool, locked: bool) -> str:
+    if which == 1:
+        return f"attention on the target {'rises to' if locked else 'falls to'} 0.5"
+    return "Φ of the target overtakes every other" if leads else "another Φ overtakes that of the target"
+
+
+def _exp(log_t: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.exp(log_t))
