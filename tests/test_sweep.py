@@ -191,30 +191,40 @@ def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop
     assert again["stopping"].tolist() == dy.sweep(pair, grid, third)["third"].tolist()
 
 
-@pytest.fixture
-def journal(tmp_path, monkeypatch):
-    """The journal of a sweep that was killed before the last step."""
+def odd_ones(out):
+    return dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, out)
+
+
+def killed_at_the_end(out, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("dynamics.table.write_beside", never)
         with pytest.raises(AssertionError):
-            dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, tmp_path / "a.csv")
-    return tmp_path / "a.csv.part"
+            odd_ones(out)
+    return journal_of(out)
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """The journal of a sweep that was killed before the last step."""
+    return killed_at_the_end(tmp_path / "a.csv", monkeypatch)
 
 
 @pytest.mark.parametrize("torn", [1, 30, "all rows", "header"])
-def test_a_journal_with_a_torn_end_is_taken_up_where_it_is_whole(tmp_path, journal, torn):
-    dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, tmp_path / "whole.csv")
+def test_a_journal_with_a_torn_end_is_taken_up_where_it_is_whole(tmp_path, journal, torn, monkeypatch):
+    odd_ones(tmp_path / "whole.csv")
     text = journal.read_bytes()
     rows = text.index(b"\n[") + 1
-    journal.write_bytes(text[: {"all rows": rows, "header": 50}.get(torn, -torn if isinstance(torn, int) else 0)])
-    dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, tmp_path / "a.csv")
+    journal.write_bytes(text[: {"all rows": rows, "header": 50}.get(torn) or -torn])
+    killed_at_the_end(tmp_path / "a.csv", monkeypatch)
+    assert sorted(journal.read_bytes().splitlines()) == sorted(text.splitlines())
+    odd_ones(tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_what_the_journal_holds_is_not_measured_again(tmp_path, journal):
     text = journal.read_text()
     journal.write_text(text.replace(str(1 / 3 + 0.5), "42.5"))
-    table = dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, tmp_path / "a.csv")
+    table = odd_ones(tmp_path / "a.csv")
     assert table["odd_only"].tolist()[::2] == [42.5, 1.5]
 
 
@@ -225,7 +235,7 @@ def test_a_journal_that_something_else_wrote_to_is_refused(tmp_path, journal, br
     with journal.open("a") as file:
         file.write(broken)
     with pytest.raises(ValueError, match=r"a\.csv\.part': expected the journal as it was written; remove it"):
-        dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, tmp_path / "a.csv")
+        odd_ones(tmp_path / "a.csv")
 
 
 def test_a_point_that_fails_keeps_its_message_and_the_others_their_values(tmp_path):
