@@ -210,7 +210,7 @@ def _run(
         said = " ".join(str(error).split())
         if "pickle" not in said and "serialize" not in said:
             raise
-        raise ValueError(f"build, measure: expected functions that the executor can send ({said})") from error
+        raise ValueError(f"build, measure: expected functions that the executor can send ({said[:200]})") from error
     finally:
         for future in [future for future in waiting if not future.cancel()]:
             if future.done() and not future.exception():
