@@ -3,8 +3,8 @@
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
 ``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``comparison``, ``margin`` (where curves end); and beside them, independent of it all, ``samples``, ``transformer`` and
-``training``.
+``comparison``, ``margin`` (where curves end); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
+them, independent of it all, ``samples``, ``transformer`` and ``training``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dynamics.moments import plateau as plateau
     from dynamics.phases import Phase as Phase
     from dynamics.setting import Setting as Setting
+    from dynamics.study import sweep as sweep
     from dynamics.system import System as System
     from dynamics.system import reduce as reduce
     from dynamics.trajectory import Trajectory as Trajectory
@@ -57,6 +58,7 @@ _HOME = {
     "closure_error": "comparison",
     "MaxMargin": "margin",
     "max_margin": "margin",
+    "sweep": "study",
 }
 __all__ = list(_HOME)
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Literal
 
@@ -35,6 +36,7 @@ Part = Literal["rows", "nodes", "slopes", "terms", "logs"]
 # What LLVM may do to the sums over terms: reorder them, and so take several terms at once. Nothing in them cancels.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _TEXTS = (loops, rays, nodes, quadrature, terms, log_loops, stepper, source, term_source, log_source)
+_ONE_AT_A_TIME = RLock()  # of several threads that ask for a kernel one makes it, and the others find it
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
 
 
@@ -55,6 +57,11 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
     RuntimeError
         At first build, if the kernel disagrees with the loss differentiated for one small geometry.
     """
+    with _ONE_AT_A_TIME:
+        return _found_or_made(compiled, part)
+
+
+def _found_or_made(compiled: bool, part: Part) -> ModuleType:
     path = _cache_folder() / f"{part}_{_fingerprint()}.py"
     try:
         if not _is_whole(path):

@@ -4,6 +4,8 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mpmath
@@ -221,6 +223,23 @@ def test_two_processes_may_build_at_once(tmp_path):
         both = pool.map(fresh, [tmp_path, tmp_path])
     assert both[0].stdout == both[1].stdout
     assert len(list(tmp_path.glob("rows_*.py"))) == 1
+
+
+def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, monkeypatch):
+    written = []
+
+    def write(path, part):
+        written.append(path)
+        time.sleep(0.2)
+        path.write_text(compiled._head(""))
+        return path
+
+    monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(compiled, "_write", write)
+    monkeypatch.setattr("dynamics.selfcheck.check_kernel", lambda module: None)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(compiled.kernel.__wrapped__, [False, False]))) == 2
+    assert len(written) == 1
 
 
 def test_a_cache_folder_that_cannot_be_written_to_is_done_without(tmp_path):

@@ -1,0 +1,253 @@
+"""Any quantity over any grid of parameters: points are built and measured by threads, or by any executor."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from hashlib import sha256
+from numbers import Real
+from pathlib import Path
+from pickle import PicklingError
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from derivations import source_hash
+from derivations._shell import versions
+from dynamics.errors import accept, real_array
+from dynamics.identity import identity
+from dynamics.table import Column, Row, Table, header, journal, write_rows
+
+Grid = Mapping[str, npt.ArrayLike] | Sequence[Mapping[str, Any]]
+Measure = Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]]
+
+FIRST_WAITING = 32  # chunks of one point, sent before it is known how long a point takes
+MOST_WAITING = 1024  # chunks that the executor holds at a time: enough for as many workers
+MOST_POINTS = 100  # of a chunk
+CHUNK_SECONDS = 0.25  # so long a chunk should take: far longer than it takes to send, short for who waits
+
+
+def sweep(
+    build: Callable[..., Any],
+    grid: Grid,
+    measure: Measure,
+    out: str | Path | None = None,
+    executor: Executor | None = None,
+) -> dict[str, Column]:
+    """Measure what is built at every point of a grid.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(**point)`` makes what is measured: a System, or anything else.
+    grid : mapping of sequences, or sequence of mappings
+        Parameter -> its values, numbers or words: the points are their product, the last parameter fastest. Or the
+        points themselves, each parameter -> value.
+    measure : callable, or mapping of callables
+        Of what is built: returns a number, in a column named as the function ("value" for a lambda), or a mapping
+        column -> number. A mapping column -> callable measures each.
+    out : str or Path, optional
+        A ``.csv`` file for the table, beneath comment lines that say what made it. Rows go to a journal beside it,
+        ``.csv.part``, as they come; the same call after a kill measures only what is missing, and the file is the
+        same to the byte. Once it is whole the same call reads it back.
+    executor : concurrent.futures.Executor, optional
+        What runs the points, left open: processes, ``client.get_executor()`` of ``dask.distributed``,
+        ``mpi4py.futures``. By default threads, one for every core.
+
+    Returns
+    -------
+    dict of (n,) arrays
+        Column -> values, a row for every point in the order of the grid: the parameters, what was measured, and
+        "error": where building or measuring raised a ValueError or RuntimeError its message, beside NaN; else empty.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument; for functions that the executor cannot send; or if `out` or its journal is of another study:
+        other points, equations, versions, `build` or `measure`. These are known by their code and by the numbers, words
+        and functions of their module that they read, not by other objects.
+    Exception
+        Any other that `build` or `measure` raises, at once. The rows that are done stay in the journal.
+    """
+    accept(callable(build), "build", build, "a function of the parameters")
+    parameters, described = _points(grid)
+    table = Table(parameters, _names(measure, [*parameters, "error"]))
+    named = out is None or (isinstance(out, (str, Path)) and Path(out).suffix == ".csv")
+    accept(named, "out", out, "a file name ending in .csv")
+    sends = executor is None or isinstance(executor, Executor)
+    accept(sends, "executor", executor, "a concurrent.futures.Executor")
+    if out is None:
+        _fill(table, build, measure, executor, lambda rows: None)
+        return table.columns()
+
+    out = Path(out)
+    several = measure if isinstance(measure, Mapping) else {}
+    made_by = header(
+        grid=described,
+        points=len(table.done),
+        build=identity(build),
+        measure={name: identity(one) for name, one in several.items()} or identity(measure),
+        equations=source_hash(),
+        versions={name: version for name, version in versions().items() if name != "matplotlib"},
+    )
+    if out.exists():
+        table.read(out, made_by)
+        return table.columns()
+    partial = out.with_name(f"{out.name}.part")
+    with journal(partial, made_by, table) as file:
+        _fill(table, build, measure, executor, lambda rows: write_rows(file, rows))
+    table.write(out, made_by)
+    partial.unlink()
+    return table.columns()
+
+
+def _points(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
+    """A column for every parameter with a row for every point, and the grid as a header tells it."""
+    expected = "parameter -> values, or a list of points, each parameter -> value"
+    if isinstance(grid, Mapping):
+        accept(len(grid) > 0, "grid", grid, expected)
+        axes = {name: _column(name, values) for name, values in grid.items()}
+        product = np.meshgrid(*axes.values(), indexing="ij")
+        columns = {name: on.ravel() for name, on in zip(axes, product, strict=True)}
+        return columns, {name: axis.tolist() for name, axis in axes.items()}
+    listed = isinstance(grid, Sequence) and len(grid) > 0 and all(isinstance(point, Mapping) for point in grid)
+    accept(listed and len(grid[0]) > 0, "grid", grid, expected)
+    for i, point in enumerate(grid):
+        accept(point.keys() == grid[0].keys(), f"grid[{i}]", point, f"values of {', '.join(map(str, grid[0]))}")
+    columns = {name: _column(name, [point[name] for point in grid]) for name in grid[0]}
+    digests = {name: sha256(repr(column.tolist()).encode()).hexdigest() for name, column in columns.items()}
+    return columns, {name: f"sha256 {digest[:16]}" for name, digest in digests.items()}
+
+
+def _column(name: Any, values: Any) -> Column:
+    """The values of a parameter."""
+    accept(isinstance(name, str) and name.isidentifier() and name != "error", "grid", name, "names of parameters")
+    given = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else []
+    words = all(isinstance(value, str) for value in given)
+    numbers = all(isinstance(value, (Real, np.bool_)) for value in given)
+    column = np.asarray(given) if words or numbers else np.empty(0)
+    accept(len(column) > 0 and column.dtype.kind in "biufU", f"grid[{name!r}]", values, "numbers, or words")
+    return column
+
+
+def _names(measure: Any, taken: Sequence[str]) -> tuple[str, ...]:
+    """Columns that `measure` is expected to fill."""
+    if not isinstance(measure, Mapping):
+        accept(callable(measure), "measure", measure, "a function of what is built, or column -> function")
+        return (_label(measure),)
+    accept(len(measure) > 0, "measure", measure, "a function of what is built, or column -> function")
+    for name, function in measure.items():
+        accept(callable(function), f"measure[{name!r}]", function, "a function of what is built")
+        accept(isinstance(name, str) and name not in taken, "measure", name, f"names beside {', '.join(taken)}")
+    return tuple(measure)
+
+
+def _label(function: Callable[[Any], Any]) -> str:
+    name = str(getattr(function, "__name__", ""))
+    return name if name.isidentifier() else "value"
+
+
+def _fill(
+    table: Table,
+    build: Callable[..., Any],
+    measure: Measure,
+    executor: Executor | None,
+    keep: Callable[[list[Row]], None],
+) -> None:
+    """Measure the points that are not done; `keep` gets their rows as they come."""
+    from tqdm import tqdm
+
+    done = int(table.done.sum())
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=len(table.done), initial=done, desc="sweep", unit="point", disable=None))
+        pool = stack.enter_context(ThreadPoolExecutor(_cores()) if executor is None else nullcontext(executor))
+
+        def take(rows: list[Row]) -> None:
+            for row in rows:
+                table.add(row)
+            keep(rows)
+            bar.update(len(rows))
+
+        _run(pool, build, measure, table, take)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(
+    pool: Executor, build: Callable[..., Any], measure: Measure, table: Table, take: Callable[[list[Row]], None]
+) -> None:
+    """Send the missing points in chunks, a bounded number at a time, and take their rows as they come."""
+    missing, first, size, most = np.flatnonzero(~table.done), 0, 1, FIRST_WAITING
+    waiting: set[Future[tuple[list[Row], float]]] = set()
+    arrived: SimpleQueue[Future[tuple[list[Row], float]]] = SimpleQueue()
+    try:
+        while first < len(missing) or waiting:
+            while first < len(missing) and len(waiting) < most:
+                chunk = missing[first : first + size]
+                points = {name: column[chunk].tolist() for name, column in table.parameters.items()}
+                future = pool.submit(measured_rows, build, measure, chunk.tolist(), points)
+                waiting.add(future)
+                future.add_done_callback(arrived.put)
+                first += size
+            most = min(2 * most, MOST_WAITING)
+            try:
+                future = arrived.get(timeout=CHUNK_SECONDS)
+            except Empty:  # points take long, or workers are still starting: send to more of them
+                continue
+            waiting.remove(future)
+            rows, seconds = future.result()
+            take(rows)
+            size = int(min(max(CHUNK_SECONDS * len(rows) / (seconds + 1e-9), 1), MOST_POINTS))
+    except (PicklingError, AttributeError, TypeError) as error:
+        said = " ".join(str(error).split())
+        if "pickle" not in said and "serialize" not in said:
+            raise
+        raise ValueError(f"build, measure: expected functions that the executor can send ({said[:200]})") from error
+    finally:
+        for future in [future for future in waiting if not future.cancel()]:
+            if future.done() and not future.exception():
+                take(future.result()[0])
+
+
+def measured_rows(
+    build: Callable[..., Any], measure: Measure, indices: list[int], points: dict[str, list[Any]]
+) -> tuple[list[Row], float]:
+    """Rows of some points, and the seconds they took: what a worker runs."""
+    started = time.perf_counter()
+    rows = [
+        _row(build, measure, index, dict(zip(points, values, strict=True)))
+        for index, *values in zip(indices, *points.values(), strict=True)
+    ]
+    return rows, time.perf_counter() - started
+
+
+def _row(build: Callable[..., Any], measure: Measure, index: int, point: dict[str, Any]) -> Row:
+    try:
+        return index, _measured(measure, build(**point)), ""
+    except (ValueError, RuntimeError) as error:
+        return index, {}, " ".join(str(error).split()) or type(error).__name__
+
+
+def _measured(measure: Measure, built: Any) -> dict[str, float]:
+    """Column -> number."""
+    if isinstance(measure, Mapping):
+        return {name: _number(function(built)) for name, function in measure.items()}
+    value = measure(built)
+    if isinstance(value, Mapping):
+        return {name: _number(one) for name, one in value.items()}
+    return {_label(measure): _number(value)}
+
+
+def _number(value: Any) -> float:
+    number = real_array(value)
+    if number.shape != ():
+        raise TypeError(f"measure: expected a number, or column -> number, got {value!r}")
+    return float(number)

@@ -1,0 +1,161 @@
+"""A table that fills row by row, in memory and on disk: a journal beside it, and the whole file at the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from derivations._shell import write_beside
+from dynamics.errors import accept
+from dynamics.geometry import Array
+
+Column = npt.NDArray[Any]
+Row = tuple[int, dict[str, float], str]  # where it belongs, what was measured, or why nothing was
+ROWS = 100_000  # turned to text at a time
+
+
+@dataclass(eq=False)
+class Table:
+    """Parameters, and what is measured so far.
+
+    Attributes
+    ----------
+    parameters : dict of (n,) arrays
+    expected : tuple of str
+        The measured columns, should no row say.
+    measured : dict of (n,) arrays
+        NaN where nothing is measured; named by the first row that holds something.
+    errors : dict
+        Row -> why nothing was measured there.
+    done : (n,) array of bool
+    """
+
+    parameters: dict[str, Column]
+    expected: tuple[str, ...]
+    measured: dict[str, Array] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    done: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.done = np.zeros(len(next(iter(self.parameters.values()))), dtype=bool)
+
+    def add(self, row: Row) -> None:
+        """Put a row in its place.
+
+        Raises
+        ------
+        TypeError
+            If its columns are not those of the other rows, or not fit to be columns.
+        """
+        index, values, error = row
+        if error:
+            self.errors[index] = error
+        elif not self.measured:
+            taken = [name for name in values if not isinstance(name, str) or name in {*self.parameters, "error"}]
+            if taken or not values:
+                raise TypeError(f"measure: expected names beside {[*self.parameters, 'error']}, got {list(values)}")
+            self.measured.update({name: np.full(len(self.done), np.nan) for name in values})
+        elif list(values) != list(self.measured):
+            raise TypeError(f"measure: expected {list(self.measured)} at every point, got {list(values)} at {index}")
+        for name, value in values.items():
+            self.measured[name][index] = value
+        self.done[index] = True
+
+    def columns(self) -> dict[str, Column]:
+        """All of it: name -> column."""
+        unknown = {} if self.measured else dict.fromkeys(self.expected, np.full(len(self.done), np.nan))
+        errors = np.array([self.errors.get(i, "") for i in range(len(self.done))], dtype=object)
+        return self.parameters | self.measured | unknown | {"error": errors}
+
+    def write(self, path: Path, header: bytes) -> None:
+        """The whole table as CSV, beneath its header; whole or not at all."""
+        columns = self.columns()
+        with write_beside(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            file.write(header.decode())
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            for first in range(0, len(self.done), ROWS):
+                lists = [column[first : first + ROWS].tolist() for column in columns.values()]
+                writer.writerows(zip(*lists, strict=True))
+
+    def read(self, path: Path, header: bytes) -> None:
+        """Fill the table from the file that ``write`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is of another study, or not as it was written.
+        """
+        with path.open("rb") as file:
+            head = file.read(len(header))
+            accept(head == header, "out", str(path), _difference(head, header))
+            rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+            names = next(rows, [])[len(self.parameters) : -1]
+            try:
+                for index, (*cells, error) in enumerate(rows):
+                    values = map(float, cells[len(self.parameters) :])
+                    self.add((index, {} if error else dict(zip(names, values, strict=True)), error))
+            except (ValueError, TypeError, IndexError):
+                self.done[:] = False
+        accept(bool(self.done.all()), "out", str(path), "the table as it was written; remove it to make it anew")
+
+
+@contextmanager
+def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
+    """Fill the table with the rows that an earlier run left, and hand out the file for more.
+
+    A line without an end, of a run that was killed as it wrote, is removed.
+
+    Raises
+    ------
+    ValueError
+        If it is of another study, or not as it was written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        file.seek(0)
+        head = file.read(len(header))
+        if head != header:
+            accept(header.startswith(head), "out", str(path), _difference(head, header))
+            file.truncate(0)
+            file.write(header)
+        end = len(header)
+        try:
+            for line in file:
+                if line.endswith(b"\n"):
+                    index, values, error = json.loads(line)
+                    table.add((index, values, error))
+                    end += len(line)
+        except (ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"out={str(path)!r}: expected the journal as it was written; remove it") from error
+        file.truncate(end)
+        yield file
+
+
+def write_rows(file: BinaryIO, rows: list[Row]) -> None:
+    """Add rows to a journal; a kill of the process loses none of them."""
+    file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+    file.flush()
+
+
+def header(**made_by: Any) -> bytes:
+    """Comment lines that say what made a file, one an entry."""
+    return "".join(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items()).encode()
+
+
+def _difference(head: bytes, header: bytes) -> str:
+    """What is expected of a file instead of this header."""
+    pairs = zip_longest(header.splitlines(), head.splitlines())
+    line = next((ours or b"" for ours, found in pairs if ours != found), b"")
+    entry = line.removeprefix(b"# ").partition(b":")[0].decode()
+    return f"a file of this study, but its entry {entry!r} differs: remove it, or write to another"

@@ -1,0 +1,351 @@
+"""Sweeps: every executor fills one table, a kill costs nothing, and no study is taken for another."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+
+ROOT = Path(__file__).parent.parent
+GRID = {"local_size": [4, 6, 8], "closure": ["exact", "mean-field"]}
+
+
+def local_query(local_size, closure):
+    geometry = dy.Geometry.single_cluster(64 - 4 * local_size, local_size, 4)
+    return dy.reduce(dy.Setting(geometry), "local", closure)
+
+
+def first_rates(system):
+    return {"target": system.rate(system.initial)[0], "loss": system.loss(system.initial)}
+
+
+def pair(a, b):
+    return a, b
+
+
+def third(made):
+    return made[0] / 3 + made[1]
+
+
+def odd_only(made):
+    if made[0] % 2 == 0:
+        raise ValueError(f'even, "{made[0]}",\nnot odd')
+    return third(made)
+
+
+def never(*arguments):
+    raise AssertionError("called")
+
+
+def same(first, second):
+    assert list(first) == list(second)
+    for name in first:
+        assert first[name].dtype == second[name].dtype
+        assert repr(first[name].tolist()) == repr(second[name].tolist())  # NaN as well
+
+
+class AtOnce(Executor):
+    """Runs what is submitted, the last submitted first."""
+
+    def __init__(self):
+        self.later = []
+
+    def submit(self, function, *arguments):
+        self.later.append((future := Future(), function, arguments))
+        if len(self.later) == 3:
+            self.run()
+        return future
+
+    def run(self):
+        while self.later:
+            future, function, arguments = self.later.pop()
+            future.set_result(function(*arguments))
+
+
+@pytest.fixture(scope="module")
+def looped():
+    """The table of a plain loop."""
+    rows = []
+    for local_size in GRID["local_size"]:
+        for closure in GRID["closure"]:
+            rates = first_rates(local_query(local_size, closure))
+            rows.append((local_size, closure, rates["target"], rates["loss"], ""))
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    columns[-1] = columns[-1].astype(object)
+    return dict(zip(["local_size", "closure", "target", "loss", "error"], columns, strict=True))
+
+
+def test_threads_fill_the_table_of_a_plain_loop(looped):
+    same(dy.sweep(local_query, GRID, first_rates), looped)
+
+
+def test_processes_fill_the_table_of_a_plain_loop(looped):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        same(dy.sweep(local_query, GRID, first_rates, executor=pool), looped)
+        assert pool.submit(third, (3, 1)).result() == 2  # it is left open
+
+
+def test_a_dask_cluster_of_two_workers_fills_the_table_of_a_plain_loop(looped, tmp_path):
+    import distributed
+
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
+    )
+    with cluster, distributed.Client(cluster) as client:
+        assert len(client.scheduler_info()["workers"]) == 2
+        pool = client.get_executor()
+        same(dy.sweep(local_query, GRID, first_rates, executor=pool, out=tmp_path / "a.csv"), looped)
+        many = {"a": range(500), "b": [0.5, 1.5]}
+        same(dy.sweep(pair, many, {"c": lambda made: third(made)}, executor=pool), dy.sweep(pair, many, {"c": third}))
+    dy.sweep(local_query, GRID, first_rates, out=tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_rows_stand_in_the_order_of_the_grid_whatever_order_they_come_in(tmp_path):
+    grid = {"a": [3, 1, 2], "b": [0.1, 0.2]}
+    table = dy.sweep(pair, grid, third, executor=AtOnce(), out=tmp_path / "a.csv")
+    assert table["a"].tolist() == [3, 3, 1, 1, 2, 2]
+    assert table["third"].tolist() == [a / 3 + b for a in grid["a"] for b in grid["b"]]
+    same(dy.sweep(pair, grid, third), table)
+
+
+def test_points_may_be_listed(tmp_path):
+    points = [{"a": 1, "b": 0.5}, {"b": 0.25, "a": 7}]
+    table = dy.sweep(pair, points, lambda made: made[0] - made[1], out=tmp_path / "a.csv")
+    assert (table["a"].tolist(), table["value"].tolist()) == ([1, 7], [0.5, 6.75])
+
+
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+import dynamics as dy
+
+def build(a, b):
+    return a, b
+
+def measure(made):
+    if "hold" in os.environ and made == (5, "y"):
+        Path(os.environ["hold"]).touch()
+        time.sleep(600)
+    if made[0] == 2:
+        raise ValueError("two")
+    return made[0] / 7
+
+dy.sweep(build, {"a": range(9), "b": ["x", "y"]}, measure, out=sys.argv[1])
+"""
+
+
+def study(path, **environment):
+    program = path.with_name("study.py")
+    program.write_text(PROGRAM)
+    return subprocess.Popen([sys.executable, program, path], env=os.environ | {"PYTHONPATH": str(ROOT)} | environment)
+
+
+def test_killed_in_the_middle_and_resumed_the_file_is_that_of_an_unbroken_run_byte_for_byte(tmp_path):
+    assert study(tmp_path / "whole.csv").wait(60) == 0
+    broken, hold = tmp_path / "broken.csv", tmp_path / "hold"
+    journal = broken.with_name("broken.csv.part")
+    process = study(broken, hold=str(hold))
+    until = time.monotonic() + 60
+    while not (hold.exists() and journal.read_bytes().count(b"\n") >= 10) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    assert not broken.exists()
+    kept = [line for line in journal.read_text().splitlines() if not line.startswith("#")]
+    assert 4 <= len(kept) < 18
+    assert study(broken).wait(60) == 0
+    assert broken.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not journal.exists()
+
+
+def journal_of(out):
+    return out.with_name(f"{out.name}.part")
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop):
+    grid, out, flag = {"a": range(40), "b": [1]}, tmp_path / "a.csv", tmp_path / "flag"
+
+    def stopping(made):
+        if made[0] == 20 and not flag.exists():
+            raise stop
+        return third(made)
+
+    with pytest.raises(stop):
+        dy.sweep(pair, grid, stopping, out)
+    rows = [json.loads(line) for line in journal_of(out).read_text().splitlines() if line[0] != "#"]
+    assert 10 <= len(rows) < 40
+    flag.touch()
+    again = dy.sweep(pair, grid, stopping, out)
+    assert again["stopping"].tolist() == dy.sweep(pair, grid, third)["third"].tolist()
+
+
+def odd_ones(out):
+    return dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, out)
+
+
+def killed_at_the_end(out, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("dynamics.table.write_beside", never)
+        with pytest.raises(AssertionError):
+            odd_ones(out)
+    return journal_of(out)
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """The journal of a sweep that was killed before the last step."""
+    return killed_at_the_end(tmp_path / "a.csv", monkeypatch)
+
+
+@pytest.mark.parametrize("torn", [1, 30, "all rows", "header"])
+def test_a_journal_with_a_torn_end_is_taken_up_where_it_is_whole(tmp_path, journal, torn, monkeypatch):
+    odd_ones(tmp_path / "whole.csv")
+    text = journal.read_bytes()
+    rows = text.index(b"\n[") + 1
+    journal.write_bytes(text[: {"all rows": rows, "header": 50}.get(torn) or -torn])
+    killed_at_the_end(tmp_path / "a.csv", monkeypatch)
+    assert sorted(journal.read_bytes().splitlines()) == sorted(text.splitlines())
+    odd_ones(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_what_the_journal_holds_is_not_measured_again(tmp_path, journal):
+    text = journal.read_text()
+    journal.write_text(text.replace(str(1 / 3 + 0.5), "42.5"))
+    table = odd_ones(tmp_path / "a.csv")
+    assert table["odd_only"].tolist()[::2] == [42.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    "broken", ["[0, 1]\n", "[9, {}, 'x']\n", '[9, {}, "late"]\n', '[0, {"other": 1}, ""]\n', "\0\n"]
+)
+def test_a_journal_that_something_else_wrote_to_is_refused(tmp_path, journal, broken):
+    with journal.open("a") as file:
+        file.write(broken)
+    with pytest.raises(ValueError, match=r"a\.csv\.part': expected the journal as it was written; remove it"):
+        odd_ones(tmp_path / "a.csv")
+
+
+def test_a_point_that_fails_keeps_its_message_and_the_others_their_values(tmp_path):
+    out = tmp_path / "a.csv"
+    table = dy.sweep(pair, {"a": [1, 2, 3], "b": [0.5]}, odd_only, out)
+    assert table["error"].tolist() == ["", 'even, "2", not odd', ""]
+    assert np.isnan(table["odd_only"]).tolist() == [False, True, False]
+    with out.open() as file:
+        rows = list(csv.reader(line for line in file if not line.startswith("#")))
+    assert rows[0] == ["a", "b", "odd_only", "error"]
+    assert rows[2] == ["2", "0.5", "nan", 'even, "2", not odd']
+
+
+@pytest.mark.parametrize("measure", [odd_only, {"x": odd_only, "y": third}])
+def test_where_every_point_fails_the_columns_are_there(measure, tmp_path):
+    for _ in range(2):
+        table = dy.sweep(pair, {"a": [2, 4], "b": [0.5]}, measure, tmp_path / "a.csv")
+        assert list(table) == ["a", "b", *(measure if isinstance(measure, dict) else ["odd_only"]), "error"]
+        assert np.isnan(list(table.values())[2]).all()
+
+
+def test_a_failed_integration_is_a_row_of_its_own():
+    def half_time(system):
+        return dy.integrate(system, until=("target", 0.5)).t[-1]
+
+    def single_patches(local_size):
+        return dy.reduce(dy.Setting(dy.Geometry.single_cluster(4, local_size, 3)), "local")
+
+    table = dy.sweep(single_patches, {"local_size": [1, 2]}, half_time)
+    assert "not reached" in table["error"][0]
+    assert np.isfinite(table["half_time"]).tolist() == [False, True]
+
+
+def test_numpy_reads_the_file_and_every_number_is_there_to_the_bit(tmp_path):
+    out = tmp_path / "a.csv"
+    table = dy.sweep(pair, {"a": range(1, 30), "b": [0.1, 1e-300]}, {"x": third, "y": np.prod}, out)
+    header = sum(line.startswith("# ") for line in out.read_text().splitlines())
+    read = np.genfromtxt(out, delimiter=",", names=True, skip_header=header)
+    for name in ("a", "b", "x", "y"):
+        assert read[name].tolist() == table[name].tolist()
+
+
+def test_a_finished_table_is_read_back_without_measuring(tmp_path, monkeypatch):
+    out, grid = tmp_path / "a.csv", {"a": [1, 2, 3], "b": [0.5, np.inf]}
+    table = dy.sweep(pair, grid, odd_only, out)
+    text = out.read_bytes()
+    monkeypatch.setattr("dynamics.study.measured_rows", never)
+    same(dy.sweep(pair, grid, odd_only, out), table)
+    assert out.read_bytes() == text
+    out.write_bytes(text[:-30])
+    with pytest.raises(ValueError, match=r"a\.csv': expected the table as it was written; remove it"):
+        dy.sweep(pair, grid, odd_only, out)
+
+
+GIVEN = {"a": [1, 2], "b": [0.5]}
+OTHERS = {
+    "grid": lambda out: dy.sweep(pair, {"a": [1, 3], "b": [0.5]}, third, out),
+    "points": lambda out: dy.sweep(pair, [{"a": 1, "b": 0.5}], third, out),
+    "build": lambda out: dy.sweep(lambda a, b: (a, b), GIVEN, third, out),
+    "measure": lambda out: dy.sweep(pair, GIVEN, odd_only, out),
+    "equations": lambda out: dy.sweep(pair, GIVEN, third, out),
+    "versions": lambda out: dy.sweep(pair, GIVEN, third, out),
+}
+
+
+@pytest.mark.parametrize("differs", OTHERS)
+@pytest.mark.parametrize("left", ["a.csv", "a.csv.part"])
+def test_what_another_study_left_is_refused_and_kept(tmp_path, monkeypatch, differs, left):
+    dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
+    (tmp_path / "a.csv").rename(tmp_path / left)
+    text = (tmp_path / left).read_bytes()
+    if differs == "equations":
+        monkeypatch.setattr("dynamics.study.source_hash", lambda: "others")
+    elif differs == "versions":
+        monkeypatch.setattr("dynamics.study.versions", lambda: {"numpy": "1"})
+    entry = "grid" if differs == "points" else differs
+    with pytest.raises(ValueError, match=rf"{left}': expected .*entry '{entry}' differs: remove it"):
+        OTHERS[differs](tmp_path / "a.csv")
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+    assert (tmp_path / left).read_bytes() == text
+
+
+def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"a\.csv': expected a file of this study"):
+        dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_what_cannot_be_sent_is_an_error_of_one_line():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with pytest.raises(
+            ValueError, match=r"build, measure: expected functions that the executor can send \("
+        ) as caught:
+            dy.sweep(lambda a: a, {"a": range(2000)}, third, executor=pool)
+        assert pool.submit(third, (3, 1)).result() == 2
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (lambda made: "word", "measure: expected a number, or column -> number, got 'word'"),
+        (lambda made: [1.0], r"expected a number, or column -> number, got \[1.0\]"),
+        (lambda made: None, "got None"),
+        (lambda made: {}, r"expected names beside \['a', 'b', 'error'\], got \[\]"),
+        (lambda made: {"b": 1.0}, r"expected names beside \['a', 'b', 'error'\], got \['b'\]"),
+        (lambda made: {f"x{made[0]}": 1.0}, r"expected \['x\d'\] at every point, got \['x\d'\] at \d"),
+    ],
+)
+def test_what_is_no_measurement_is_a_bug_that_comes_through(measure, message):
+    with pytest.raises(TypeError, match=message):
+        dy.sweep(pair, GIVEN, measure)
