@@ -2,9 +2,9 @@
 
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
-``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``comparison``, ``margin`` (where curves end); and beside them, independent of it all, ``samples``, ``transformer`` and
-``training``.
+``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``ledger``, ``balance`` (the terms of their
+rates), ``solver``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end); and beside them,
+independent of it all, ``samples``, ``transformer`` and ``training``.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import loops, nodes, quadrature, rays, source, term_source, terms
+from dynamics import ledger, loops, nodes, quadrature, rays, source, term_source, terms
 from dynamics.closures import Rule
 from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
@@ -89,7 +89,7 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _fingerprint() -> str:
     """Names the generated file: the equations, the loops, and all that generates and compiles them."""
     digest = hashlib.sha256(source_hash().encode())
-    for module in (loops, rays, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
+    for module in (loops, rays, ledger, nodes, quadrature, terms, source, term_source, sys.modules[__name__]):
         digest.update(inspect.getsource(module).encode())
     digest.update(Path(__file__).with_name("selfcheck.py").read_bytes())
     digest.update(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from dynamics import closures
+from dynamics import balance, closures
 from dynamics.closures import MOST_BYTES, Closure, Method, Rule
 from dynamics.compiled import Part, kernel
 from dynamics.conditional import ConditionalRule, conditional_rule, count_terms
@@ -210,6 +210,45 @@ class System:
     def loss(self, y: npt.ArrayLike) -> float:
         """The query's share of L(Q): the shares of all patches sum to it. Result ``query-loss-of-attention``."""
         return float(self._rate_and_loss(self.state(y), self.rule)[1])
+
+    def terms(self, y: npt.ArrayLike) -> dict[str, dict[str, float]]:
+        """The ledger of dominant balance: the terms of every rate, by the residual they come from; they sum to it.
+
+        Returns
+        -------
+        dict
+            Of each coordinate, name of term -> value:
+
+            - "target": from the residual of the target area, R_a;
+            - "own": from that of the area which the coordinate belongs to, R_m, where it is not the target;
+            - "global", "other" or "area[k,m]", as ``attention`` names them: from the stray z² A² on areas of this name
+              that are neither; in fp.other, "other" is that on the other areas like it.
+
+            A pp coordinate has these by its unmasked patches, and "masked: target", "masked: global", ... by its masked
+            ones; pp.self has only those. What no area or patch is there for is left out. With ``closure="mean-field"``
+            and several values of the latent, an area beside target and global counts as one for each value.
+            With ``closure="second-order"`` the terms are those of mean-field, and "curvature" is the rest of the rate.
+
+        Raises
+        ------
+        ValueError
+            If an exact mean has too many rows to go through, or there are too many terms.
+
+        Notes
+        -----
+        The terms of results ``pull-target``, ``pull-other``, ``pull-masked``, as they are derived.
+        """
+        state, (rule, places) = self.state(y), self._ledger
+        terms = balance.named(self.kernel.ledger(state, rule), places)
+        if self.closure == "second-order":
+            for name, rate in zip(self.names, self.rate(state).tolist(), strict=True):
+                terms[name]["curvature"] = rate - math.fsum(terms[name].values())
+        return terms
+
+    @cached_property
+    def _ledger(self) -> tuple[Rule, balance.Places]:
+        rule = balance.rows(self.setting, self.coordinates, self.closure, self.rule)
+        return rule, balance.places(rule, self.coordinates, self.setting.masked)
 
     def standard_error(self, y: npt.ArrayLike) -> Array:
         """Of the rates of the sampled closure: (n,), estimated from the spread of its samples.
