@@ -330,6 +330,28 @@ def pp_over_fp() -> Result:
 
 
 @states
+def pp_exponent() -> Result:
+    """Υ_target / Φ_target is a power of P: P^{−κs}."""
+    state = on_the_path()
+    ratio = to_infinity(sp.log(state.pp_rate("target") / state.fp_rate("target")) / sp.log(P))
+    expansion = to_infinity(-kappa_s - sp.log(latent) / sp.log(P))
+    small = P ** (2 * (kappa_c - 1)) + P ** (kappa_s - 1) + P**-kappa_s
+    return Result(
+        name="pp-exponent",
+        title="The power of P by which Υ_target stays below Φ_target",
+        statement=sp.Eq(ratio, -kappa_s, evaluate=False),
+        steps=(
+            Step("one of the P^κs − 1 patches against the whole area", ratio, expansion, extrapolated(P, small)),
+            Step("the constant is lost against log P", expansion, -kappa_s, by_sympy(P)),
+        ),
+        exactness="large-P",
+        reference=f"theory §5; {PAPER}",
+        uses=("pp-over-fp",),
+        assumptions=(LOCAL, "on the path of the leading terms, x in (0, 1) fixed"),
+    )
+
+
+@states
 def leading_global_query() -> Result:
     """The rate of Φ_target of a query in the global area over its leading term."""
     first = start("global").unmasked["target"]

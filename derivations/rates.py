@@ -30,6 +30,13 @@ _NAMES = {
 } | {attn[r]: sp.Symbol("attn", nonnegative=True)}
 _ORDER = (*_NAMES.values(), STRAY, STRAY_BUT_M)
 
+# Whose residual a term of a pull comes from: what only such a term has.
+_RESIDUALS = {
+    "target": {_NAMES[A[a]], _NAMES[R[a]]},
+    "own": {_NAMES[A[m]], _NAMES[R[m]]},
+    "stray": {STRAY, STRAY_BUT_M},
+}
+
 # The results whose right sides run as they stand.
 _RESULTS = (
     learning.pull_target,
@@ -59,6 +66,7 @@ def formulas() -> tuple[Formula, ...]:
         _plain("fp_lever", gradients.fp_lever()),
         _plain("pp_lever", gradients.pp_lever()),
         *(_plain(make.__name__, make().statement.rhs) for make in _RESULTS),
+        *(term for make in _RESULTS[:3] for term in _terms(_plain(make.__name__, make().statement.rhs))),
     )
 
 
@@ -66,6 +74,18 @@ def _stray_summand() -> sp.Expr:
     """z_j² A_j², read off the derived pull: what its sum over the other areas adds up."""
     (total,) = learning.pull_masked().statement.rhs.atoms(sp.Sum)
     return total.function.subs(sp.KroneckerDelta(a, j), 0)
+
+
+def _terms(pull: Formula) -> tuple[Formula, ...]:
+    """The terms of a pull, each named by the residual it comes from; the stray one takes any part of the stray."""
+    found = {}
+    for term in sp.Add.make_args(sp.expand(pull.expression)):
+        residuals = [name for name, symbols in _RESIDUALS.items() if symbols & term.free_symbols]
+        linear = all(sp.diff(term, stray) * stray in (0, term) for stray in _RESIDUALS["stray"])
+        if len(residuals) != 1 or residuals[0] in found or not linear:
+            raise ValueError(f"{pull.name}: {term} is not the only term of one residual")
+        found[residuals[0]] = _plain(f"{pull.name}_{residuals[0]}", term)
+    return tuple(found.values())
 
 
 def _plain(name: str, expression: sp.Expr) -> Formula:

@@ -132,7 +132,10 @@ _MODULES = (
     "late",
 )
 _USED_IN = {
-    **dict.fromkeys(("pull-target", "pull-other", "pull-masked"), ("dynamics.loops",)),
+    **dict.fromkeys(
+        ("pull-target", "pull-other", "pull-masked"),
+        ("dynamics.loops", "dynamics.ledger", "dynamics.log_loops", "dynamics.log_ledger", "dynamics.system"),
+    ),
     **dict.fromkeys(("curvature-target", "curvature-target-other", "curvature-target-masked"), ("dynamics.loops",)),
     **dict.fromkeys(("curvature-same", "curvature-others", "curvature-other-masked"), ("dynamics.loops",)),
     "curvature-masked": ("dynamics.loops",),
@@ -143,8 +146,8 @@ _USED_IN = {
     "occupancy-law": ("dynamics.occupancy", "dynamics.closures", "dynamics.conditional"),
     "occupancy-merges": ("dynamics.conditional",),
     **dict.fromkeys(("conditional-squares", "squares-suffice"), ("dynamics.terms",)),
-    "mean-occupancy": ("dynamics.occupancy",),
-    "mean-field": ("dynamics.closures",),
+    "mean-occupancy": ("dynamics.occupancy", "dynamics.logscale"),
+    "mean-field": ("dynamics.closures", "dynamics.logscale"),
     "hypergeometric-covariance": ("dynamics.occupancy",),
     "second-order": ("dynamics.second_order",),
     **dict.fromkeys(
@@ -159,6 +162,11 @@ _USED_IN = {
     "binomial-at-a-node": ("dynamics.nodes",),
     "generating-function": ("dynamics.quadrature",),
     "dissipation": ("dynamics.flow",),
+    **dict.fromkeys(
+        ("half-time", "latent-spread", "fp-global-at-half-time"), ("dynamics.moments", "dynamics.exponents")
+    ),
+    **dict.fromkeys(("global-query", "pp-exponent", "phase-one-end"), ("dynamics.exponents",)),
+    **dict.fromkeys(("phase-one-end-target", "latent-plateau"), ("dynamics.exponents",)),
     **dict.fromkeys(("late-exact", "late-exact-tail"), ("dynamics.margin",)),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),
     "descent-is-the-reduced-descent-pp": ("dynamics.flow",),

@@ -2,8 +2,10 @@
 
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
-``selfcheck`` (from formula to kernel), ``system`` (a query's equations), ``solver``, ``flow`` (curves), ``trajectory``,
-``comparison``, ``margin`` (where curves end); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
+``selfcheck`` (from formula to kernel), ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``,
+``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``,
+``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end), ``stepper``, ``moments``,
+``exponents`` (half-times and powers of P); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
 them, independent of it all, ``samples``, ``transformer`` and ``training``.
 """
 
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dynamics.comparison import closure_error as closure_error
     from dynamics.comparison import compare as compare
+    from dynamics.exponents import Exponent as Exponent
+    from dynamics.exponents import exponent as exponent
     from dynamics.flow import IntegrationError as IntegrationError
     from dynamics.flow import descend as descend
     from dynamics.flow import integrate as integrate
@@ -27,10 +31,10 @@ if TYPE_CHECKING:
     from dynamics.moments import half_time_exponent as half_time_exponent
     from dynamics.moments import plateau as plateau
     from dynamics.phases import Phase as Phase
+    from dynamics.reduction import reduce as reduce
     from dynamics.setting import Setting as Setting
     from dynamics.study import sweep as sweep
     from dynamics.system import System as System
-    from dynamics.system import reduce as reduce
     from dynamics.trajectory import Trajectory as Trajectory
     from dynamics.trajectory import load as load
     from dynamics.transformer import FiniteTransformer as FiniteTransformer
@@ -42,7 +46,7 @@ _HOME = {
     "Law": "laws",
     "Setting": "setting",
     "System": "system",
-    "reduce": "system",
+    "reduce": "reduction",
     "integrate": "flow",
     "descend": "flow",
     "IntegrationError": "flow",
@@ -50,6 +54,8 @@ _HOME = {
     "half_time_exponent": "moments",
     "plateau": "moments",
     "Phase": "phases",
+    "exponent": "exponents",
+    "Exponent": "exponents",
     "Trajectory": "trajectory",
     "load": "trajectory",
     "FiniteTransformer": "transformer",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
+from dynamics.reduction import reduce
 from dynamics.setting import Setting
-from dynamics.system import reduce
 from dynamics.trajectory import Trajectory
 
 

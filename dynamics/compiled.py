@@ -24,7 +24,20 @@ from typing import Literal
 
 from derivations import source_hash
 from derivations._shell import version, write_beside
-from dynamics import log_loops, log_source, loops, nodes, quadrature, rays, source, stepper, term_source, terms
+from dynamics import (
+    ledger,
+    log_ledger,
+    log_loops,
+    log_source,
+    loops,
+    nodes,
+    quadrature,
+    rays,
+    source,
+    stepper,
+    term_source,
+    terms,
+)
 from dynamics.closures import Rule
 from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
@@ -35,12 +48,24 @@ Part = Literal["rows", "nodes", "slopes", "terms", "logs"]
 
 # What LLVM may do to the sums over terms: reorder them, and so take several terms at once. Nothing in them cancels.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
-_TEXTS = (loops, rays, nodes, quadrature, terms, log_loops, stepper, source, term_source, log_source)
+_TEXTS = (
+    loops,
+    rays,
+    ledger,
+    nodes,
+    quadrature,
+    terms,
+    log_loops,
+    log_ledger,
+    stepper,
+    source,
+    term_source,
+    log_source,
+)
 _ONE_AT_A_TIME = RLock()  # of several threads that ask for a kernel one makes it, and the others find it
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
 
 
-@cache
 def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
     """A generated module, compiled or as plain Python.
 
@@ -61,6 +86,7 @@ def kernel(compiled: bool, part: Part = "rows") -> ModuleType:
         return _found_or_made(compiled, part)
 
 
+@cache
 def _found_or_made(compiled: bool, part: Part) -> ModuleType:
     path = _cache_folder() / f"{part}_{_fingerprint()}.py"
     try:

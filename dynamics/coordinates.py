@@ -77,7 +77,8 @@ class Coordinates:
         multiplicity = np.zeros(len(fp_order) + len(pp_order) + 1)
         for k, row in enumerate(fp):
             np.add.at(multiplicity, row, _area_copies(areas[:, k], copies))
-        np.add.at(multiplicity, pp[present], (size * copies)[present])
+        with np.errstate(over="ignore"):  # of real sizes: their logarithms are what is used
+            np.add.at(multiplicity, pp[present], (size * copies)[present])
         multiplicity[-1] = 1
         names = (*(f"fp{name}" for name in fp_order.values()), *(f"pp{name}" for name in pp_order.values()), "pp.self")
         return cls(names, multiplicity, fp, pp, areas[own].copy(), areas, size, copies, log_size, log_copies)

@@ -172,7 +172,8 @@ class Geometry:
     @property
     def patches(self) -> int | float:
         """Number of patches P; in ``scaling`` real, and infinite beyond the range of floats."""
-        return float(self.class_size @ self.class_copies) if self.patch_class is None else len(self.patch_class)
+        with np.errstate(over="ignore"):
+            return float(self.class_size @ self.class_copies) if self.patch_class is None else len(self.patch_class)
 
     @property
     def log_patches(self) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamics import log_loops, loops, stepper
+from dynamics import log_ledger, log_loops, loops, stepper
 from dynamics.source import _lambdified
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from derivations.rates import Formula
 
+POLYNOMIALS = ("stray_of", "loss", "fp_lever", "pp_lever", "pull_")  # how their names begin
 PLAIN = ("unmasked_score", "masked_score")  # logarithms as they are
-POLYNOMIALS = ("stray_of", "loss", "fp_lever", "pp_lever", "pull_target", "pull_other", "pull_masked")
 
 
 def log_source() -> str:
@@ -31,8 +31,8 @@ def log_source() -> str:
         "import numpy as np",
         f"POWERS = np.array({powers})",
         *(_lambdified(name, by_name[name].arguments, by_name[name].expression) for name in PLAIN),
-        *(_polynomial(by_name[name]) for name in POLYNOMIALS),
-        inspect.getsource(log_loops).split("# --- loops ---\n")[1],
+        *(_polynomial(formula) for name, formula in by_name.items() if name.startswith(POLYNOMIALS)),
+        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (log_loops, log_ledger)),
         *(inspect.getsource(getattr(loops, name)) for name in ("descend", "losses")),
         "@jit\ndef target_of(rule):\n    return rule.target",
         tableau(),

@@ -93,8 +93,9 @@ def _moments(system: System, latent: float, rtol: float) -> Array:
         return _by_scipy(system, latent, rtol)
     atol, targets = rtol / 100, system.coordinates.targets
     kinds = np.array([1 if name in targets else 0 if name.startswith("fp") else -1 for name in system.names])
-    log_first, y = first_moment(system, system.initial, atol, 0.0)
-    start, last = np.append(y, log_first), last_log_t(system)
+    last = last_log_t(system)
+    log_first, y = first_moment(system, system.initial, atol, last)
+    start = np.append(y, log_first)
     found, _ = system.loop("moments")(start, system.rule, system.watched(latent), kinds, 0.5, last, rtol, atol)
     if math.isnan(found[1, -1]):
         _by_scipy(system, latent, rtol)  # which says why, and carries the curve

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamics import loops, rays
+from dynamics import ledger, loops, rays
 from dynamics.closures import Rule
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _formulas_and_loops() -> str:
         "from __future__ import annotations",
         "import numpy as np",
         *(_lambdified(formula.name, formula.arguments, formula.expression) for formula in formulas()),
-        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (loops, rays)),
+        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (loops, rays, ledger)),
     ]
     return "\n\n".join(written)
 

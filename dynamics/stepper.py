@@ -3,7 +3,7 @@
 
 The pair, its error estimate, step control and dense output are those of SciPy's ``DOP853``, whose tableau the generated
 module holds. It stops where the attention on the target gets to a level, and notes where Φ of the target began to
-change faster than every other Φ. Result ``flow-in-arc-length``.
+change faster than every other Φ.
 """
 
 from __future__ import annotations

@@ -7,117 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamics import closures
-from dynamics.closures import MOST_BYTES, Closure, Method, Rule
+from dynamics import balance, closures
+from dynamics.closures import MOST_BYTES, Closure, Rule
 from dynamics.compiled import Part, kernel
-from dynamics.conditional import ConditionalRule, conditional_rule, count_terms
+from dynamics.conditional import ConditionalRule
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, choice, real_array, real_number, whole_number
+from dynamics.errors import accept, real_array, real_number, whole_number
 from dynamics.geometry import Array
-from dynamics.integral import IntegralRule, accept_workspace, integral_rule
+from dynamics.integral import IntegralRule, accept_workspace
 from dynamics.laws import LARGEST, Law
 from dynamics.logscale import MOST_LOG_PATCHES, LogRule, log_rule
-from dynamics.second_order import SecondOrderRule, second_order_rule
+from dynamics.second_order import SecondOrderRule
 from dynamics.setting import Setting
 from dynamics.source import interpret
 
 if TYPE_CHECKING:
     import sympy as sp
 
-FEW_ROWS = 100  # up to this enumeration costs about as little as anything
-MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
-MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 PER_ROW = ("cluster", "counts", "latents", "weight")  # fields of a rule
 MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
 AnyRule = Rule | LogRule | IntegralRule | ConditionalRule | SecondOrderRule
-
-
-def reduce(
-    setting: Setting,
-    query: int | str,
-    closure: Closure = "exact",
-    *,
-    method: Method = "auto",
-    rtol: float = 1e-12,
-    samples: int = 1000,
-    seed: int = 0,
-    merge: bool = True,
-    compiled: bool = True,
-) -> System:
-    """The reduced system of a masked query.
-
-    Parameters
-    ----------
-    setting : Setting
-    query : int or "local" or "global"
-        A patch index; the words for one cluster with a unique largest area and, beside it, areas of one size.
-    closure : "exact" | "sampled" | "mean-field" | "second-order"
-        How the mean over masks and latents is taken: exactly, over samples drawn once, at the mean counts (large-P), or
-        there with half the curvature in the counts times their covariance added (large-P).
-    method : "auto" | "enumeration" | "conditional" | "integral"
-        How the exact mean is computed: a row for every occupancy and latent value; as a sum over the counts of the
-        target area and of one other, where there is one cluster, one value of the latent, and all areas but these two
-        are equal; or as an integral at a cost linear in the areas, at any size. "auto" takes what costs less, and
-        ``System.method`` says which that was.
-    rtol : float
-        Of the integral: bounds its error, relative to the mean of absolute values (where a latent may be 0, that of
-        the loss to 1e-17 at best). Of the conditional sum: bounds the probability of what is left out, given the count
-        of the target.
-    samples, seed : int
-        Of the sampled closure: how many, and what they are drawn with. ``System.standard_error`` says how far off.
-    merge : bool
-        Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
-    compiled : bool
-        Run the kernel compiled by Numba, or the same text as plain Python.
-
-    Raises
-    ------
-    ValueError
-        If the query, closure or method does not exist, the conditional sum does not apply, or it or enumeration has
-        more terms than memory holds.
-    """
-    accept(isinstance(setting, Setting), "setting", setting, "a Setting")
-    choice("closure", closure, get_args(Closure))
-    choice("method", method, get_args(Method))
-    accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
-    rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
-    coordinates = Coordinates.of(setting, query, merge)
-    rule: AnyRule
-    options: dict[str, Any] = {"merge": merge}
-    if closure == "mean-field":
-        scaling = setting.geometry.patch_class is None
-        rule = log_rule(setting, coordinates) if scaling else closures.mean_field(setting, coordinates)
-    elif closure == "second-order":
-        log_patches = setting.geometry.log_patches
-        accept(log_patches <= MOST_LOG_PATCHES, "closure", closure, f'"mean-field" here: log P = {log_patches:g}')
-        rule = second_order_rule(setting, coordinates)
-    elif closure == "sampled":
-        options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
-        rule = closures.sampled(setting, coordinates, options["samples"], options["seed"])
-    else:
-        method = _cheapest(setting, coordinates, rtol) if method == "auto" else method
-        options |= {} if method == "enumeration" else {"rtol of the mean": rtol}
-        if method == "conditional":
-            rule = conditional_rule(setting, coordinates, rtol)
-        elif method == "integral":
-            rule = integral_rule(setting, coordinates, rtol)
-        else:
-            rule = closures.exact(setting, coordinates)
-    return System(setting, query, closure, coordinates, rule, options, compiled)
-
-
-def _cheapest(setting: Setting, coordinates: Coordinates, rtol: float) -> Method:
-    """The way to the exact mean that costs least."""
-    rows = closures.count_rows(setting, coordinates)
-    if rows > FEW_ROWS and 0 < count_terms(setting, coordinates, rtol) <= MOST_TERMS:
-        return "conditional"
-    return "enumeration" if rows <= MOST_ROWS else "integral"
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +171,57 @@ class System:
     def loss(self, y: npt.ArrayLike) -> float:
         """The query's share of L(Q): the shares of all patches sum to it. Result ``query-loss-of-attention``."""
         return float(self._rate_and_loss(self.state(y), self.rule)[1])
+
+    def terms(self, y: npt.ArrayLike, log_t: float = 0.0) -> dict[str, dict[str, float]]:
+        """The ledger of dominant balance: the terms of every rate, by the residual they come from; they sum to it.
+
+        Parameters
+        ----------
+        y : (n,) array
+        log_t : float
+            Of t·rate, the derivative by log t: numbers of order 1 where those of the rate are 0 as floats.
+
+        Returns
+        -------
+        dict
+            Of each coordinate, name of term -> value:
+
+            - "target": from the residual of the target area, R_a;
+            - "own": from that of the area which the coordinate belongs to, R_m, where it is not the target;
+            - "global", "other" or "area[k,m]", as ``attention`` names them: from the stray z² A² on areas of this name
+              that are neither; in fp.other, "other" is that on the other areas like it.
+
+            A pp coordinate has these by its unmasked patches, and "masked: target", "masked: global", ... by its masked
+            ones; pp.self has only those. What no area or patch is there for is left out. With ``closure="mean-field"``
+            and several values of the latent, an area beside target and global counts as one for each value.
+            With ``closure="second-order"`` the terms are those of mean-field, and "curvature" is the rest of the rate.
+
+        Raises
+        ------
+        ValueError
+            If an exact mean has too many rows to go through, or there are too many terms.
+
+        Notes
+        -----
+        The terms of results ``pull-target``, ``pull-other``, ``pull-masked``, as they are derived.
+        """
+        state, (rule, places) = self.state(y), self._ledger
+        if isinstance(rule, LogRule):
+            mantissa, power = np.moveaxis(self.loop("ledger")(state, rule), -1, 0)
+            with np.errstate(divide="ignore", over="ignore"):  # while locking t·rate may be beyond floats
+                found = np.sign(mantissa) * np.exp(np.log(np.abs(mantissa)) + power * math.log(2) + log_t)
+        else:
+            found = self.kernel.ledger(state, rule) * math.exp(log_t)
+        terms = balance.named(found, places)
+        if self.closure == "second-order":
+            for name, rate in zip(self.names, self.rate(state).tolist(), strict=True):
+                terms[name]["curvature"] = rate * math.exp(log_t) - math.fsum(terms[name].values())
+        return terms
+
+    @cached_property
+    def _ledger(self) -> tuple[Rule | LogRule, balance.Places]:
+        rule = balance.rows(self.setting, self.coordinates, self.closure, self.rule)
+        return rule, balance.places(rule, self.coordinates, self.setting.masked)
 
     def standard_error(self, y: npt.ArrayLike) -> Array:
         """Of the rates of the sampled closure: (n,), estimated from the spread of its samples.

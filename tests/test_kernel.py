@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import mpmath
@@ -208,7 +209,7 @@ def test_a_folder_that_may_not_be_entered_is_done_without(tmp_path, monkeypatch)
 
     monkeypatch.setattr(compiled, "_is_whole", closed)
     monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
-    assert str(tmp_path) not in compiled.kernel.__wrapped__(False).__file__
+    assert str(tmp_path) not in compiled._found_or_made.__wrapped__(False, "rows").__file__
 
 
 def test_a_system_that_was_used_can_be_sent_to_another_process():
@@ -237,8 +238,9 @@ def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, mo
     monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
     monkeypatch.setattr(compiled, "_write", write)
     monkeypatch.setattr("dynamics.selfcheck.check_kernel", lambda module: None)
+    monkeypatch.setattr(compiled, "_found_or_made", cache(compiled._found_or_made.__wrapped__))
     with ThreadPoolExecutor(2) as pool:
-        assert len(list(pool.map(compiled.kernel.__wrapped__, [False, False]))) == 2
+        assert len(list(pool.map(compiled.kernel, [False, False]))) == 2
     assert len(written) == 1
 
 

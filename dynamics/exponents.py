@@ -1,0 +1,265 @@
+"""Limits for large P: what is measured down a ladder of P, extrapolated, beside what is derived.
+
+A quantity X grows as a log P + b, or tends to a limit b, with corrections that are powers of P: slopes between the
+rungs of a ladder, or the values themselves, come to the limit as fast as these vanish. 1/log P corrections, which no
+finite transformer gets rid of, drop out of the slopes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from dynamics.errors import accept, choice, real_array, real_number
+from dynamics.geometry import MOST_LOG10_PATCHES, Array, Geometry
+from dynamics.laws import Law
+from dynamics.moments import moments
+from dynamics.reduction import reduce
+from dynamics.setting import Setting
+from dynamics.system import System
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+Quantity = Literal[
+    "half-time", "half-time-constant", "plateau", "pp-over-fp", "phase-one-end", "phase-one-target", "phase-one-global"
+]
+# The results that state the limits.
+LIMITS = {
+    "half-time-constant": "half-time",
+    "plateau": "fp-global-at-half-time",
+    "pp-over-fp": "pp-exponent",
+    "phase-one-end": "phase-one-end",
+    "phase-one-target": "phase-one-end-target",
+    "phase-one-global": "fp-global-at-half-time",
+}
+SEES_GAP = ("plateau", "phase-one-end", "phase-one-target", "phase-one-global")  # corrections are powers of P^Δ too
+SLOPES = ("half-time", "plateau", "pp-over-fp", "phase-one-global")  # the others have a limit
+LADDER = (125.0, 250.0, 500.0, 1000.0)  # log10 P
+LEAST_LOG = -690.0  # of Υ: smaller numbers lose digits as floats
+VANISHED = 0.05  # a correction that is as small at the last rung is seen to vanish
+
+
+@dataclass(frozen=True, eq=False)
+class Exponent:
+    """A limit P → ∞, extrapolated.
+
+    Attributes
+    ----------
+    quantity : str
+    value, uncertainty : float
+        The limit, and how much the last rung moved it, with the error of the solver.
+    predicted : float or None
+        The derived limit, where there is one.
+    derived : bool
+        Whether the assumptions of its derivation hold: one constant latent, or two for the half-time and the plateau,
+        and 0 < κs < κc < 1.
+    preasymptotic : bool
+        Whether the ladder is too short to see the limit: its last step is not half of the one before, or a correction
+        that is known to vanish has not.
+    log10_patches, measured, estimates : arrays
+        The ladder, X at its rungs, and the limit as it is seen from each rung on (one fewer for a slope).
+    """
+
+    quantity: str
+    value: float
+    uncertainty: float
+    predicted: float | None
+    derived: bool
+    preasymptotic: bool
+    log10_patches: Array = field(repr=False)
+    measured: Array = field(repr=False)
+    estimates: Array = field(repr=False)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the derived limit is within the uncertainty of the extrapolated one."""
+        return self.predicted is not None and abs(self.value - self.predicted) <= self.uncertainty
+
+
+def exponent(
+    quantity: Quantity | Callable[[System], float],
+    kappa_c: float | None,
+    kappa_s: float,
+    latent: Any = 1.0,
+    mask_ratio: float = 0.5,
+    *,
+    query: Literal["local", "global"] = "local",
+    at_latent: float | None = None,
+    areas: float | None = None,
+    ladder: Sequence[float] = LADDER,
+    rtol: float = 1e-11,
+) -> Exponent:
+    """A limit P → ∞ of the mean-field system, extrapolated from a ladder of P.
+
+    Parameters
+    ----------
+    quantity : str or callable
+        Powers of P: "half-time", "plateau" (of Φ_global at T, over log P), "phase-one-global" (the same at the end of
+        phase I), "pp-over-fp" (of Υ_target/Φ_target at T). Limits: "half-time-constant", T over the derived power of P;
+        "phase-one-end", t_I/T; "phase-one-target", Φ_target at t_I. Or a function of the system that grows as
+        a log P + b: a is the limit.
+    kappa_c, kappa_s, areas
+        As for ``Geometry.scaling``.
+    latent, mask_ratio
+        As for ``Setting``.
+    query : "local" | "global"
+    at_latent : float, optional
+        As for ``half_time``.
+    ladder : sequence of float
+        log10 P, three rungs or more; equal ratios serve best. For "pp-over-fp" it is scaled down where Υ would be no
+        float.
+    rtol : float
+        Tolerance of the solves.
+
+    Raises
+    ------
+    ValueError
+        For a bad argument.
+
+    Notes
+    -----
+    Large-P, continuous-time. Results ``half-time``, ``global-query``, ``fp-global-at-half-time``, ``pp-exponent``,
+    ``phase-one-end``, ``phase-one-end-target``, ``latent-spread``, ``latent-plateau``.
+    """
+    named = isinstance(quantity, str)
+    if named:
+        choice("quantity", quantity, get_args(Quantity))
+    accept(named or callable(quantity), "quantity", quantity, "a name or a function of the system")
+    rungs = real_array(ladder)
+    increasing = rungs.ndim == 1 and len(rungs) >= 3 and bool((np.diff(rungs) > 0).all())
+    inside = increasing and rungs[0] > 0 and rungs[-1] <= MOST_LOG10_PATCHES
+    accept(inside, "ladder", ladder, f"three or more increasing numbers in (0, {MOST_LOG10_PATCHES:g}]")
+    rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1e-2, "a number in [1e-13, 0.01)")
+    if quantity == "pp-over-fp":
+        rungs = rungs * min(1.0, -LEAST_LOG / math.log(10) / rungs[-1] / max(kappa_s, 1e-3))
+    study = _Study(quantity, kappa_c, kappa_s, latent, mask_ratio, query, at_latent, areas)
+
+    found = [study.measure(rung, rtol) for rung in rungs]
+    again = study.measure(rungs[-1], 10 * rtol)[1]
+    log_patches, measured = np.array(found).T
+    slope = not named or quantity in SLOPES
+    estimates = np.diff(measured) / np.diff(log_patches) if slope else measured
+    noise = abs(measured[-1] - again) / (log_patches[-1] - log_patches[-2] if slope else 1.0)
+    noise += 1e-14 * (1 + abs(estimates[-1]))
+    last, before = np.abs(np.diff(estimates))[-1], np.abs(np.diff(estimates))[-2]
+    settled = bool(last <= max(0.5 * before, 4 * noise)) and study.slowest() * log_patches[-1] > -math.log(VANISHED)
+    uncertainty = float((last if settled else max(last, before)) + noise)
+    return Exponent(
+        quantity if isinstance(quantity, str) else getattr(quantity, "__name__", "quantity"),
+        float(estimates[-1]),
+        uncertainty,
+        study.predicted(),
+        study.derived,
+        not settled,
+        rungs,
+        measured,
+        estimates,
+    )
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is measured at a rung, and what is known of it."""
+
+    quantity: Quantity | Callable[[System], float]
+    kappa_c: float | None
+    kappa_s: float
+    latent: Any
+    mask_ratio: float
+    query: str
+    at_latent: float | None
+    areas: float | None
+
+    def measure(self, log10_patches: float, rtol: float) -> tuple[float, float]:
+        """Logarithm of P and the quantity there."""
+        geometry = Geometry.scaling(log10_patches, self.kappa_c, self.kappa_s, self.areas)
+        system = reduce(Setting(geometry, self.latent, self.mask_ratio), self.query, "mean-field")
+        if not isinstance(self.quantity, str):
+            return geometry.log_patches, float(self.quantity(system))
+        first, half = moments(system, self.at_latent, rtol)
+        place = {name: i for i, name in enumerate(system.names)}
+        if self.quantity in ("plateau", "phase-one-global"):
+            accept("fp.global" in place, "quantity", self.quantity, "a local query beside a global area")
+        at = first if self.quantity.startswith("phase") else half
+        if self.quantity == "half-time":
+            value = half[-1]
+        elif self.quantity == "half-time-constant":
+            value = math.exp(half[-1] + self._log_inverse_time(geometry.log_patches))
+        elif self.quantity == "phase-one-end":
+            value = math.exp(first[-1] - half[-1])
+        elif self.quantity == "pp-over-fp":
+            value = math.log(half[place["pp.target"]] / half[place["fp.target"]])
+        else:
+            value = at[place["fp.target" if self.quantity == "phase-one-target" else "fp.global"]]
+        accept(
+            not math.isnan(value), "quantity", self.quantity, f"two phases, but at log10 P = {log10_patches:g} is one"
+        )
+        return geometry.log_patches, float(value)
+
+    @property
+    def law(self) -> Law:
+        """Law of the latent."""
+        return Law.of(self.latent)
+
+    @property
+    def derived(self) -> bool:
+        """Whether the assumptions of the derivations hold."""
+        ordered = self.kappa_c is not None and 0 < self.kappa_s < self.kappa_c < 1 and self.areas is None
+        return ordered and len(self.law.values) <= (2 if self.quantity in ("half-time", "plateau") else 1)
+
+    def slowest(self) -> float:
+        """The power of 1/P of the correction that vanishes last."""
+        powers = [self.kappa_s, 1 - self.kappa_s]
+        if self.kappa_c is not None and self.areas is None:
+            powers += [1 - self.kappa_c]
+            gap = abs((1 - self.kappa_s) - 2 * (1 - self.kappa_c))
+            if self.quantity in SEES_GAP and gap > 1e-12:
+                powers.append(gap)
+        return min(powers)
+
+    def predicted(self) -> float | None:
+        """The derived limit; beyond the assumptions of its derivation what it would be."""
+        import sympy as sp
+
+        from derivations import result
+        from derivations.symbols import P
+
+        constant = len(self.law.values) == 1 or self.quantity in ("half-time", "plateau")
+        if self.areas is not None or not isinstance(self.quantity, str) or not constant:
+            return None
+        if self.quantity == "half-time":
+            limit = -P * sp.diff(sp.log(self._inverse_time()), P)
+        else:
+            limit = result(LIMITS[self.quantity]).statement.rhs
+        value = sp.simplify(limit).subs(self._numbers())
+        return float(value) if value.is_number else None
+
+    def _inverse_time(self) -> sp.Expr:
+        """What the half-time is multiplied by in its derived limit: γ(1 − γ)z⁴P^{κ−1}."""
+        from derivations import phases, result
+        from derivations.proof import inside_limits
+
+        stated = result("global-query" if self.query == "global" else "half-time").statement
+        return inside_limits(stated.lhs) / phases.HALF_TIME
+
+    def _log_inverse_time(self, log_patches: float) -> float:
+        import sympy as sp
+
+        from derivations.symbols import P
+
+        logarithm = sp.expand_log(sp.log(self._inverse_time()), force=True)
+        return float(logarithm.subs(sp.log(P), log_patches).subs(self._numbers()))
+
+    def _numbers(self) -> dict[sp.Symbol, float]:
+        """Numbers for the symbols of the derived limits: the latent that locks last, unless another is named."""
+        from derivations import symbols
+
+        values = self.law.values
+        at = self.at_latent or float(values[values > 0].min())
+        numbers = {symbols.kappa_s: self.kappa_s, symbols.mask_ratio: self.mask_ratio, symbols.latent: at}
+        return numbers | ({} if self.kappa_c is None else {symbols.kappa_c: self.kappa_c})
