@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -111,7 +112,7 @@ def exponent(
     at_latent : float, optional
         As for ``half_time``.
     ladder : sequence of float
-        log10 P, three rungs or more; equal ratios serve best. For "pp-over-fp" it is scaled down where Υ would be no
+        log10 P, four rungs or more; equal ratios serve best. For "pp-over-fp" it is scaled down where Υ would be no
         float.
     rtol : float
         Tolerance of the solves.
@@ -131,9 +132,9 @@ def exponent(
         choice("quantity", quantity, get_args(Quantity))
     accept(named or callable(quantity), "quantity", quantity, "a name or a function of the system")
     rungs = real_array(ladder)
-    increasing = rungs.ndim == 1 and len(rungs) >= 3 and bool((np.diff(rungs) > 0).all())
+    increasing = rungs.ndim == 1 and len(rungs) >= 4 and bool((np.diff(rungs) > 0).all())
     inside = increasing and rungs[0] > 0 and rungs[-1] <= MOST_LOG10_PATCHES
-    accept(inside, "ladder", ladder, f"three or more increasing numbers in (0, {MOST_LOG10_PATCHES:g}]")
+    accept(inside, "ladder", ladder, f"four or more increasing numbers in (0, {MOST_LOG10_PATCHES:g}]")
     rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1e-2, "a number in [1e-13, 0.01)")
     if quantity == "pp-over-fp":
         rungs = rungs * min(1.0, -LEAST_LOG / math.log(10) / rungs[-1] / max(kappa_s, 1e-3))
@@ -189,7 +190,7 @@ class _Study:
         if self.quantity == "half-time":
             value = half[-1]
         elif self.quantity == "half-time-constant":
-            value = math.exp(half[-1] + self._log_inverse_time(geometry.log_patches))
+            value = math.exp(half[-1] + self.log_speed(geometry.log_patches))
         elif self.quantity == "phase-one-end":
             value = math.exp(first[-1] - half[-1])
         elif self.quantity == "pp-over-fp":
@@ -224,36 +225,19 @@ class _Study:
 
     def predicted(self) -> float | None:
         """The derived limit; beyond the assumptions of its derivation what it would be."""
-        import sympy as sp
-
         from derivations import result
-        from derivations.symbols import P
 
         constant = len(self.law.values) == 1 or self.quantity in ("half-time", "plateau")
         if self.areas is not None or not isinstance(self.quantity, str) or not constant:
             return None
-        if self.quantity == "half-time":
-            limit = -P * sp.diff(sp.log(self._inverse_time()), P)
-        else:
-            limit = result(LIMITS[self.quantity]).statement.rhs
-        value = sp.simplify(limit).subs(self._numbers())
+        limit = -_speed(self.query)[0] if self.quantity == "half-time" else result(LIMITS[self.quantity]).statement.rhs
+        value = limit.subs(self._numbers())
         return float(value) if value.is_number else None
 
-    def _inverse_time(self) -> sp.Expr:
-        """What the half-time is multiplied by in its derived limit: γ(1 − γ)z⁴P^{κ−1}."""
-        from derivations import phases, result
-        from derivations.proof import inside_limits
-
-        stated = result("global-query" if self.query == "global" else "half-time").statement
-        return inside_limits(stated.lhs) / phases.HALF_TIME
-
-    def _log_inverse_time(self, log_patches: float) -> float:
-        import sympy as sp
-
-        from derivations.symbols import P
-
-        logarithm = sp.expand_log(sp.log(self._inverse_time()), force=True)
-        return float(logarithm.subs(sp.log(P), log_patches).subs(self._numbers()))
+    def log_speed(self, log_patches: float) -> float:
+        """Logarithm of what the half-time is multiplied by in its derived limit: γ(1 − γ)z⁴P^{κ−1}."""
+        power, constant = (part.subs(self._numbers()) for part in _speed(self.query))
+        return float(power) * log_patches + float(constant)
 
     def _numbers(self) -> dict[sp.Symbol, float]:
         """Numbers for the symbols of the derived limits: the latent that locks last, unless another is named."""
@@ -263,3 +247,18 @@ class _Study:
         at = self.at_latent or float(values[values > 0].min())
         numbers = {symbols.kappa_s: self.kappa_s, symbols.mask_ratio: self.mask_ratio, symbols.latent: at}
         return numbers | ({} if self.kappa_c is None else {symbols.kappa_c: self.kappa_c})
+
+
+@cache
+def _speed(query: str) -> tuple[sp.Expr, sp.Expr]:
+    """Its power of P, and the logarithm of the rest."""
+    import sympy as sp
+
+    from derivations import phases, result
+    from derivations.proof import inside_limits
+    from derivations.symbols import P
+
+    stated = result("global-query" if query == "global" else "half-time").statement
+    logarithm = sp.expand(sp.expand_log(sp.log(inside_limits(stated.lhs) / phases.HALF_TIME), force=True))
+    power = logarithm.coeff(sp.log(P))
+    return power, logarithm - power * sp.log(P)

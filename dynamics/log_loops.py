@@ -33,7 +33,6 @@ pull_other: Formula
 pull_masked: Formula
 exp: Formula
 ldexp: Formula
-floor: Formula
 POWERS: Array  # 2^0, 2^−1, ... down to the least float
 
 
@@ -45,14 +44,24 @@ def scaled(log: float) -> Number:
     """e^log."""
     if log == -np.inf:
         return 0.0, 0.0
-    power = floor(log * 1.4426950408889634)
+    power = np.floor(log * 1.4426950408889634)
     return exp(log - power * 0.6931471805599453), power
 
 
 @jit
 def unscaled(a: Number) -> float:
     """The number as a float."""
+    if a[0] == 0 or a[1] != a[1]:
+        return a[0] * a[1]
     return ldexp(a[0], int(max(a[1], -3000.0)))
+
+
+@jit
+def halved(times: float) -> float:
+    """2^−times, of a whole number >= 0; NaN for NaN."""
+    if times <= 1074.0:
+        return POWERS[int(times)]
+    return 0.0 if times > 1074.0 else times
 
 
 @jit
@@ -63,10 +72,8 @@ def plus(a: Number, b: Number) -> Number:
     if a[0] == 0:
         return b
     if a[1] >= b[1]:
-        gap = int(min(a[1] - b[1], 200.0))
-        return a[0] + b[0] * POWERS[gap], a[1]
-    gap = int(min(b[1] - a[1], 200.0))
-    return b[0] + a[0] * POWERS[gap], b[1]
+        return a[0] + b[0] * halved(a[1] - b[1]), a[1]
+    return b[0] + a[0] * halved(b[1] - a[1]), b[1]
 
 
 @jit
@@ -186,10 +193,10 @@ def tangent(state: Array, rule: LogRule) -> Array:
         if rates[i, 0] != 0:
             most = max(most, rates[i, 1])
     out = np.empty(n + 1)
-    out[n] = POWERS[int(min(most + time[1], 1074.0))] / time[0]
+    out[n] = halved(most + time[1]) / time[0]
     square = out[n] * out[n]
     for i in range(n):
-        out[i] = rates[i, 0] * POWERS[int(min(most - rates[i, 1], 1074.0))]
+        out[i] = rates[i, 0] * halved(most - rates[i, 1]) if rates[i, 0] != 0 else 0.0
         square += out[i] * out[i]
     return out / np.sqrt(square)
 

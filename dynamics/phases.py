@@ -82,12 +82,11 @@ def divide(log_t: Array, states: Array, watch: Watch, moment: Moment, ended: str
     changes.sort(key=lambda change: change[0])
     flags, log_start, phases = [bool(leads[0]), bool(locked[0])], float(log_t[0]), []
     for log_end, state, which in [*changes, (float(log_t[-1]), states[:, -1], -1)]:
+        if which >= 0 and np.allclose(state, states[:, -1], rtol=1e-9, atol=1e-9):
+            continue  # what ends the curve ends the phase, whichever side of it the last record lies on
         before = _name(*flags)
         if which >= 0:
             flags[which] = not flags[which]
-        at_the_end = bool(np.allclose(state, states[:, -1], rtol=1e-9, atol=1e-9))
-        if which >= 0 and at_the_end:
-            continue  # what ends the curve ends the phase, whichever side of it the last record lies on
         if which < 0 or _name(*flags) != before:
             phases.append(Phase(before, log_start, log_end, ended if which < 0 else _said(which, *flags), state))
             log_start = log_end

@@ -282,6 +282,8 @@ class System:
 
     @cached_property
     def _attention_rule(self) -> Rule | LogRule:
+        if self.closure == "mean-field" and isinstance(self.rule, (Rule, LogRule)):
+            return self.rule
         return self._mean_counts(self.setting)
 
     def _mean_counts(self, setting: Setting) -> Rule | LogRule:

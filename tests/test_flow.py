@@ -117,30 +117,6 @@ def test_half_times_of_the_theory(setting, exact, mean_field):
             assert f"{flow.t[-1]:.{len(expected.split('.')[1])}f}" == expected
 
 
-@pytest.mark.parametrize(
-    ("kappa_c", "kappa_s", "log10_patches", "exponent", "plateau"),
-    [
-        (0.98, 0.3, 3, ".8460", "-.38714"),
-        (0.98, 0.3, 6, ".7667", "-.34977"),
-        (0.98, 0.3, 12, ".7379", "-.33616"),
-        (0.98, 0.3, 30, ".7181", "-.33097"),
-        (0.98, 0.3, 100, ".7060", "-.33001"),
-        (0.7, 0.6, 3, ".6400", "-.03965"),
-        (0.7, 0.6, 6, ".5030", "-.00534"),
-        (0.7, 0.6, 12, ".4502", "-.00012"),
-        (0.7, 0.6, 30, ".4201", "-.00000"),
-    ],
-)
-def test_exponents_of_the_theory(kappa_c, kappa_s, log10_patches, exponent, plateau):
-    setting = dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s))
-    assert setting.information_gap == pytest.approx((1 - kappa_s) - 2 * (1 - kappa_c), rel=1e-13)
-    system = dy.reduce(setting, "local", "mean-field")
-    flow = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12)
-    log_patches = log10_patches * np.log(10)
-    assert f"{flow.log_t[-1] / log_patches:.4f}".lstrip("0") == exponent
-    assert f"{flow['fp.global'][-1] / log_patches:.5f}".replace("0.", ".") == plateau
-
-
 def test_the_late_flow_follows_its_power_law():
     # large-P: the loss per masked patch approaches 1/(4t) from (C − 1)/C of it
     system = dy.reduce(dy.Setting(dy.Geometry.scaling(12, 0.98, 0.3)), "local", "mean-field")

@@ -1,0 +1,160 @@
+"""Limits for large P: extrapolated to the derived ones within their uncertainty, and flagged where not in sight."""
+
+import math
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+
+GRID = [(kc, ks) for kc in np.linspace(0.52, 0.98, 12).tolist() for ks in np.linspace(0.05, 0.5, 10).tolist()]
+
+
+def gap(kappa_c, kappa_s):
+    return (1 - kappa_s) - 2 * (1 - kappa_c)
+
+
+def test_exponents_and_plateaus_agree_with_the_derived_ones_on_a_grid_of_both_signs_of_the_gap():
+    signs = np.sign([gap(*kappas) for kappas in GRID])
+    assert min((signs > 0).sum(), (signs < 0).sum()) >= 30
+    for kappas in GRID:
+        for quantity in ("half-time", "plateau"):
+            found = dy.exponent(quantity, *kappas)
+            assert found.derived
+            assert not found.preasymptotic
+            assert found.agrees, found
+            assert found.uncertainty < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit"),
+    [
+        ("half-time-constant", 1),
+        ("pp-over-fp", -0.3),
+        ("phase-one-end", 1 / 3),
+        ("phase-one-target", math.log(1.5)),
+        ("phase-one-global", -0.33),
+    ],
+)
+def test_limits_of_the_theory_within_their_uncertainty(quantity, limit):
+    found = dy.exponent(quantity, 0.98, 0.3)
+    assert found.agrees
+    assert found.predicted == pytest.approx(limit, rel=1e-12)
+    assert found.value == pytest.approx(limit, abs=found.uncertainty)
+    assert found.uncertainty < 1e-8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "quantity", ["half-time-constant", "pp-over-fp", "phase-one-end", "phase-one-target", "phase-one-global"]
+)
+def test_limits_of_the_theory_on_the_whole_grid(quantity):
+    for kappas in GRID:
+        if gap(*kappas) > 0.01 or not quantity.startswith("phase"):
+            found = dy.exponent(quantity, *kappas)
+            assert found.agrees, found
+            assert not found.preasymptotic
+
+
+@pytest.mark.parametrize("query", ["local", "global"])
+@pytest.mark.parametrize("mask_ratio", [0.2, 0.75])
+def test_the_constant_of_the_half_time_has_the_mask_ratio_and_the_latent(query, mask_ratio):
+    found = dy.exponent("half-time-constant", 0.8, 0.3, 1.7, mask_ratio, query=query)
+    assert found.agrees
+    assert found.predicted == 1
+    assert dy.exponent("half-time", 0.8, 0.3, 1.7, mask_ratio, query=query).agrees
+
+
+def test_a_ladder_too_short_to_see_the_limit_is_flagged():
+    for kappas in ((0.8005, 0.6), (0.7995, 0.6), (0.8 + 1e-9, 0.6)):  # P^Δ has not left 1
+        assert dy.exponent("plateau", *kappas).preasymptotic
+    assert dy.exponent("half-time", 0.999, 0.3).preasymptotic  # P^(κc − 1) has not gone
+    short = dy.exponent("half-time", 0.98, 0.3, ladder=(3, 6, 12, 24))
+    assert short.preasymptotic
+    assert not dy.exponent("plateau", 0.8, 0.6).preasymptotic  # Δ = 0: nothing has to go
+
+
+def test_two_latents_have_the_exponent_of_one_whatever_their_ratio():
+    # theory §5: the paper's bound is max(2(U/L − 1), 1)(1 − κs)
+    for kappas in ((0.98, 0.3), (0.85, 0.7), (0.7, 0.6)):
+        for ratio in (1.1, 1.5, 2, 5, 10):
+            law = [1 / ratio, 1], [0.5, 0.5]
+            for latent in law[0]:
+                found = dy.exponent("half-time", *kappas, law, at_latent=latent)
+                assert found.value == pytest.approx(1 - kappas[1], abs=found.uncertainty)
+                assert found.uncertainty < 1e-7
+            plateau = dy.exponent("plateau", *kappas, law)
+            assert plateau.agrees
+            assert plateau.predicted == pytest.approx(-max(gap(*kappas), 0) / 2 * ratio, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_a_latent_with_a_density_has_the_exponent_of_a_constant_one():
+    from scipy.stats import uniform
+
+    for low in (0.1, 0.5):
+        found = dy.exponent("half-time", 0.85, 0.7, uniform(low, 1 - low), rtol=1e-9)
+        assert found.value == pytest.approx(0.3, abs=found.uncertainty)
+        assert not found.derived
+
+
+REGIMES = {  # beyond the paper's range: (κc, κs, areas, query), log T / log P, Φ_global / log P, phases before T
+    "no gap": ((0.85, 0.7, None, "local"), 0.3, 0, ["growth"]),
+    "no gap, small areas": ((0.6, 0.2, None, "local"), 0.8, 0, ["growth"]),
+    "a gap just above 0": ((0.805, 0.6, None, "local"), 0.4, -0.005, ["decoupling", "growth"]),
+    "a gap just below 0": ((0.795, 0.6, None, "local"), 0.4, 0, ["growth"]),
+    "local areas larger than the global one": ((0.5, 0.6, None, "local"), 0.4, 0, ["growth"]),
+    "much larger": ((0.1, 0.9, None, "local"), 0.1, 0, ["growth"]),
+    "no global area": ((None, 0.4, None, "local"), 0.6, None, ["growth"]),
+    "all but four areas global": ((1.0, 0.3, 4, "local"), 0.7, -0.35, ["decoupling", "growth"]),
+    "four equal areas": ((None, 0.4, 4, "local"), 0, None, ["growth"]),
+    "a global query beside larger areas": ((0.5, 0.6, None, "global"), 0.5, None, ["growth"]),
+}
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_regimes_beyond_the_range_of_the_paper(regime):
+    (kappa_c, kappa_s, areas, query), half_time, plateau, phases = REGIMES[regime]
+    found = dy.exponent("half-time", kappa_c, kappa_s, areas=areas, query=query)
+    assert found.value == pytest.approx(half_time, abs=found.uncertainty + 1e-12)
+    assert not found.preasymptotic
+    if plateau is not None:
+        falls = dy.exponent("plateau", kappa_c, kappa_s, areas=areas)
+        assert falls.value == pytest.approx(plateau, abs=falls.uncertainty + 1e-12)
+    geometry = dy.Geometry.scaling(300, kappa_c, kappa_s, areas)
+    flow = dy.integrate(dy.reduce(dy.Setting(geometry), query, "mean-field"), until=("target", 0.5))
+    assert [phase.name for phase in flow.phases] == phases
+
+
+@pytest.mark.parametrize("mask_ratio", [0.25, 0.5, 0.75])
+def test_two_phases_begin_where_the_number_of_patches_makes_the_first_rate_larger(mask_ratio):
+    # at Q = 0 the rates are γ(1 − γ)²P^{2(κc − 1)} and γ(1 − γ)P^{κs − 1}: they are equal at P = (1 − γ)^{−1/Δ}
+    kappa_c, kappa_s = 0.805, 0.6
+    at = -math.log10(1 - mask_ratio) / gap(kappa_c, kappa_s)
+    for log10_patches, number in ((0.95 * at, 1), (1.05 * at, 2)):
+        setting = dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s), mask_ratio=mask_ratio)
+        flow = dy.integrate(dy.reduce(setting, "local", "mean-field"), until=("target", 0.5))
+        assert len(flow.phases) == number
+
+
+def test_any_quantity_of_a_system_may_be_extrapolated():
+    def twice_the_half_time(system):
+        return 2 * dy.half_time(system)
+
+    found = dy.exponent(twice_the_half_time, 0.7, 0.6)
+    assert found.quantity == "twice_the_half_time"
+    assert found.value == pytest.approx(0.8, abs=1e-9)
+    assert found.predicted is None
+    assert not found.agrees
+
+
+def test_the_compiled_solve_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        log10_patches, kappa_c, kappa_s = rng.uniform(2, 200), rng.uniform(0.55, 0.95), rng.uniform(0.1, 0.5)
+        system = dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)), "local", "mean-field")
+        flow = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12)
+        assert dy.half_time(system, rtol=1e-10) == pytest.approx(flow.log_t[-1], rel=1e-10)
+        assert dy.plateau(system, rtol=1e-10) == pytest.approx(
+            flow["fp.global"][-1] / system.setting.geometry.log_patches, abs=1e-9
+        )
