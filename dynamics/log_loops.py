@@ -53,6 +53,8 @@ def unscaled(a: Number) -> float:
     """The number as a float."""
     if a[0] == 0 or a[1] != a[1]:
         return a[0] * a[1]
+    if a[1] > 1000:  # no rate of a state that attention allows
+        return a[0] * np.inf
     return ldexp(a[0], int(max(a[1], -3000.0)))
 
 
