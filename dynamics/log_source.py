@@ -45,11 +45,8 @@ def tableau() -> str:
     """Source of the coefficients of SciPy's pair."""
     from scipy.integrate import DOP853
 
-    stages = np.zeros((15, 16))
-    stages[:11, :12] = DOP853.A[1:]
-    stages[11, :12] = DOP853.B
-    stages[12:] = DOP853.A_EXTRA
-    parts = {"STAGES": stages, "ERROR_3": DOP853.E3, "ERROR_5": DOP853.E5, "DENSE": DOP853.D}
+    stages = np.vstack([DOP853.A[1:], DOP853.B])
+    parts = {"STAGES": stages, "ERROR_3": DOP853.E3, "ERROR_5": DOP853.E5}
     return "\n".join(f"{name} = np.array({part.tolist()})" for name, part in parts.items())
 
 

@@ -1,9 +1,9 @@
 # ruff: noqa: F821 -- tangent, mean_attention and the tableau stand in the generated module
 """Many solves at little cost: an explicit pair of order 8 along the curve's own length, compiled with the rates.
 
-The pair, its error estimate, step control and dense output are those of SciPy's ``DOP853``, whose tableau the generated
-module holds. It stops where the attention on the target gets to a level, and notes where Φ of the target began to
-change faster than every other Φ.
+The pair, its error estimate and its step control are those of SciPy's ``DOP853``, whose tableau the generated module
+holds. It stops where the attention on the target gets to a level, and notes where Φ of the target began to change
+faster than every other Φ: each is found as the length of a step that ends there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ from dynamics.loops import Formula, jit
 if TYPE_CHECKING:
     from dynamics.geometry import Array, Indices
 
-STAGES: (
-    Array  # (15, 16) coefficients of the stages from 1 on: 12 is the end of the step, then those of the dense output
-)
+STAGES: Array  # (12, 12) coefficients of the stages from 1 on; the last are those of the end of the step
 ERROR_3: Array  # (13,) of the two error estimates
 ERROR_5: Array
-DENSE: Array  # (4, 16)
 tangent: Formula
 mean_attention: Formula
 target_of: Formula  # row of the target in mean_attention
@@ -42,12 +39,13 @@ def combined(weights: Array, count: int, stages: Array, out: Array) -> None:
 
 
 @jit
-def fill(x: Array, h: float, rule: Any, stages: Array, first: int, last: int) -> Array:
-    """Slopes `first` to `last` of a step; returns the state of the last: that at its end, for 12."""
+def fill(x: Array, h: float, rule: Any, stages: Array, first: int) -> Array:
+    """The slopes of a step from the stage `first` on; returns the state at its end, whose slope is the last."""
     at, change = x, np.empty_like(x)
-    for s in range(first, last + 1):
-        combined(STAGES[s - 1], s, stages, change)
-        at = x + h * change
+    for s in range(first, 13):
+        if s > 0:
+            combined(STAGES[s - 1], s, stages, change)
+            at = x + h * change
         stages[s] = tangent(at, rule)
     return at
 
@@ -66,30 +64,6 @@ def error_norm(x: Array, new: Array, h: float, stages: Array, rtol: float, atol:
     if of_fine == 0 and of_coarse == 0:
         return 0.0
     return h * of_fine / np.sqrt((of_fine + 0.01 * of_coarse) * len(x))
-
-
-@jit
-def dense_output(x: Array, new: Array, h: float, rule: Any, stages: Array) -> Array:
-    """Coefficients of the interpolant of a step: (7, n + 1)."""
-    change, out = np.empty_like(x), np.empty((7, len(x)))
-    fill(x, h, rule, stages, 13, 15)
-    out[0] = new - x
-    out[1] = h * stages[0] - out[0]
-    out[2] = 2 * out[0] - h * (stages[12] + stages[0])
-    for row in range(4):
-        combined(DENSE[row], 16, stages, change)
-        out[3 + row] = h * change
-    return out
-
-
-@jit
-def between(x: Array, coefficients: Array, part: float) -> Array:
-    """The state at a part of a step in [0, 1]."""
-    out = np.zeros_like(x)
-    for i in range(7):
-        out += coefficients[6 - i]
-        out *= part if i % 2 == 0 else 1 - part
-    return x + out
 
 
 @jit
@@ -112,61 +86,53 @@ def on_target(x: Array, watch: Any) -> float:
 
 
 @jit
-def root(x: Array, coefficients: Array, rule: Any, watch: Any, kinds: Indices, level: float, which: int) -> Array:
-    """The state within a step where attention on the target is at the level (0) or its Φ takes the lead (1)."""
-    low, high, sides = 0.0, 1.0, 0
-    below = above = 0.0
-    for ask in range(60):
-        part = low if ask == 0 else high if ask == 1 else (low * above - high * below) / (above - below)
-        if ask > 1 and not low < part < high:
-            break
-        state = between(x, coefficients, part)
-        miss = on_target(state, watch) - level if which == 0 else lead(tangent(state, rule), kinds)
-        if ask < 2:
-            below, above = (miss, above) if ask == 0 else (below, miss)
-        elif miss < 0:
-            low, below = part, miss
-            above, sides = (0.5 * above, -1) if sides == -1 else (above, -1)
-        else:
-            high, above = part, miss
-            below, sides = (0.5 * below, 1) if sides == 1 else (below, 1)
-        if miss == 0 or high - low < 1e-15:
-            break
-    return state
-
-
-@jit
 def moments(
     start: Array, rule: Any, watch: Any, kinds: Indices, level: float, last: float, rtol: float, atol: float
 ) -> tuple[Array, int]:
     """Where Φ of the target takes the lead, and where attention on it is at the level: (2, n + 1), each (y, log t).
 
     NaN where that is not reached before log t = last, or, of the first, where it leads from the start; and the number
-    of steps.
+    of steps tried.
     """
-    out, stages = np.full((2, len(start)), np.nan), np.empty((16, len(start)))
-    x, h, steps = start.copy(), 0.1, 0
-    stages[0] = tangent(x, rule)
-    leads = lead(stages[0], kinds) >= 0
-    while x[-1] < last and steps < 100_000:
-        steps += 1
-        new = fill(x, h, rule, stages, 1, 12)
-        error = error_norm(x, new, h, stages, rtol, atol)
-        if not error < 1:
-            h *= max(0.2, 0.9 * error**-0.125) if error == error else 0.2
-            if h < 1e-13 * (1 + abs(x[-1])):
+    LEADS, ARRIVES, NOTHING = 0, 1, -1
+    out, stages = np.full((2, len(start)), np.nan), np.empty((13, len(start)))
+    x, h, tried, sought = start, 0.0, 0, NOTHING  # a step of no length has the slope at the start
+    here, there, below, above = np.empty(2), np.empty(2), 0.0, 0.0  # lead, and attention above the level
+    low, high, side = 0.0, 0.0, 0  # lengths of a step between which what is sought lies, and which was changed last
+    while x[-1] < last and tried < 100_000:
+        new = fill(x, h, rule, stages, min(tried, 1))
+        there[:] = lead(stages[12], kinds), on_target(new, watch) - level
+        tried += 1
+        if sought == NOTHING:
+            error = error_norm(x, new, h, stages, rtol, atol)
+            if not error < 1:
+                h *= max(0.2, 0.9 * error**-0.125) if error == error else 0.2
+                if h < 1e-13 * (1 + abs(x[-1])):
+                    break
+                continue
+            for which in (ARRIVES, LEADS):
+                if tried > 1 and here[which] < 0 <= there[which] and np.isnan(out[which, 0]):
+                    sought, low, below, high, above, side = which, 0.0, here[which], h, there[which], 0
+            if sought == NOTHING:
+                x, stages[0], here[:] = new, stages[12], there
+                h = 0.1 if tried == 1 else h * min(10.0, 0.9 * error**-0.125) if error > 0 else 10.0 * h
+                continue
+        elif there[sought] < 0:
+            low, below, above = h, there[sought], 0.5 * above if side < 0 else above
+            side = -1
+        else:
+            high, above, below = h, there[sought], 0.5 * below if side > 0 else below
+            side = 1
+        if high - low < 1e-15 * (high + abs(x[-1])) or abs(there[sought]) < 1e-15:
+            if sought == LEADS and there[ARRIVES] > 0:  # it arrives before it leads
+                sought, low, below, high, above, side = ARRIVES, 0.0, here[ARRIVES], h, there[ARRIVES], 0
+                h = low - below * (high - low) / (above - below)
+                continue
+            out[sought] = new
+            if sought == ARRIVES:
                 break
+            x, stages[0], here[:] = new, stages[12], there
+            here[LEADS], sought, h = 0.0, NOTHING, max(high, 1e-3)
             continue
-        takes_lead = not leads and np.isnan(out[0, 0]) and lead(stages[12], kinds) >= 0
-        arrives = on_target(new, watch) >= level
-        if takes_lead or arrives:
-            coefficients = dense_output(x, new, h, rule, stages)
-            if takes_lead:
-                out[0] = root(x, coefficients, rule, watch, kinds, level, 1)
-            if arrives:
-                out[1] = root(x, coefficients, rule, watch, kinds, level, 0)
-                break
-        x = new
-        stages[0] = stages[12]
-        h *= min(10.0, 0.9 * error**-0.125) if error > 0 else 10.0
-    return out, steps
+        h = (low * above - high * below) / (above - below)
+    return out, tried
