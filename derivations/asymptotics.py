@@ -1,9 +1,9 @@
 """Large P: the rates at Q = 0, the information gap, and the terms that lead from there on.
 
-Mean-field, one cluster, one constant latent z, Q(0) = 0: the counts of unmasked patches stand at their mean given that
-the query is masked. A global area has P^κc patches, each of the n = (P − P^κc)/P^κs local ones P^κs, as real numbers.
-Every rate comes from ``gradients`` and every attention from ``model``; a limit is taken with 50 digits or more, its
-remainder stated and measured (``proof.extrapolated``).
+Mean-field, one cluster, one constant latent z (laws of the latent: ``latents``), Q(0) = 0: the counts of unmasked
+patches stand at their mean given that the query is masked. A global area has P^κc patches, each of the
+n = (P − P^κc)/P^κs local ones P^κs, as real numbers. Every rate comes from ``gradients`` and every attention from
+``model``; a limit is taken with 50 digits or more, its remainder stated and measured (``proof.extrapolated``).
 
 What is proved of the phases: here, that on the trajectory which the two terms γz³A_target and −γz³A_global² make,
 at every fixed r·t in (0, 1), they are all that is left of the rates, and that no other correlation moves; in
@@ -48,19 +48,22 @@ def areas(query: Literal["local", "global"]) -> dict[Kind, tuple[sp.Expr, sp.Exp
 class MeanField:
     """Attention and rates of a query at given Φ and Υ = 0, the counts at their mean.
 
+    Every area shows `latent`, but for the kinds that `shows` names.
+
     Attributes
     ----------
     unmasked, masked : dict
         Attention on the unmasked, and on the masked, patches of one area of each kind.
     """
 
-    def __init__(self, query: Literal["local", "global"], fp: Values) -> None:
+    def __init__(self, query: Literal["local", "global"], fp: Values, shows: Values | None = None) -> None:
         self._areas = areas(query)
+        self._shows: Values = dict.fromkeys(self._areas, latent) | (shows or {})
         seen, hidden = (P - mask_ratio * P) / (P - 1), (mask_ratio * P - 1) / (P - 1)  # of a patch not the query
         zero = sp.Integer(0)
         masses = {
             kind: (
-                size * seen * model.unmasked_mass(latent, fp.get(kind, zero), zero),
+                size * seen * model.unmasked_mass(self._shows[kind], fp.get(kind, zero), zero),
                 size * hidden * model.masked_mass(zero),
             )
             for kind, (_, size) in self._areas.items()
@@ -93,14 +96,14 @@ class MeanField:
             summand = total.function.subs(dict.fromkeys(total.atoms(sp.KroneckerDelta), 0))
             taken = {"target" if area == a else kind for area in left_out}
             return sum(
-                (count - int(name in taken)) * summand.subs({A[j]: self.unmasked[name], z[j]: latent})
+                (count - int(name in taken)) * summand.subs({A[j]: self.unmasked[name], z[j]: self._shows[name]})
                 for name, (count, _) in self._areas.items()
             )
 
         written = derived.replace(lambda part: isinstance(part, sp.Sum), over_kinds)
         for area, name in ((a, "target"), (m, kind)):
-            attention = self.unmasked[name]  # type: ignore[index]
-            written = written.subs({A[area]: attention, R[area]: 1 - attention, z[area]: latent})
+            attention, shown = self.unmasked[name], self._shows[name]  # type: ignore[index]
+            written = written.subs({A[area]: attention, R[area]: 1 - attention, z[area]: shown})
         return written
 
 

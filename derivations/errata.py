@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from derivations import late, phases
+from derivations import late, latents, phases
 from derivations.proof import DerivationError, inside_limits
 from derivations.symbols import P, kappa_s, t
 
@@ -62,15 +62,15 @@ class Erratum(NamedTuple):
 
 def errata() -> tuple[Erratum, ...]:
     """Every difference."""
-    spread = sp.Max(2 * (late.high / late.low - 1), 1)
+    spread = sp.Max(2 * (latents.high / latents.low - 1), 1)
     return (
         Erratum(
             title="The time until attention locks, with latents between L and U",
-            results=("latent-spread", "half-time-exponent"),
+            results=("latent-spread", "latent-half-time"),
             paper=P ** (spread * (1 - kappa_s)),
-            derived=P ** late.latent_spread().statement.rhs,
+            derived=P ** latents.latent_spread().statement.rhs,
             variable=P,
-            at={P: sp.Integer(10) ** 6, late.high: sp.Integer(1), late.low: sp.Rational(1, 10), kappa_s: _KAPPA},
+            at={P: sp.Integer(10) ** 6, latents.high: sp.Integer(1), latents.low: sp.Rational(1, 10), kappa_s: _KAPPA},
         ),
         Erratum(
             title="The time until attention locks, all latents alike",

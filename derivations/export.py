@@ -37,6 +37,7 @@ SECTIONS = {
     "asymptotics": "Large P",
     "phases": "The phases",
     "late": "The late phase",
+    "latents": "Laws of the latent",
 }
 FORMS: dict[str, Callable[[list[Block]], str]] = {
     ".md": pages.markdown,

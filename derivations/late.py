@@ -1,4 +1,4 @@
-"""After attention has locked: the late laws of mean-field and of the exact dynamics; and what a spread of z changes.
+"""After attention has locked: the late laws of mean-field and of the exact dynamics.
 
 Continuous time. Mean-field: attention on the target area tends to one, for a reason that is not there in the exact
 dynamics, where the target area may be wholly masked. There the loss is separable with an exponential tail, and what
@@ -14,31 +14,22 @@ import sympy as sp
 
 from derivations import model
 from derivations.asymptotics import (
-    DECOUPLED,
-    FIRST_GLOBAL,
-    FLOW,
-    GAP,
     by_sympy,
     fp_rate,
-    global_term,
     pp_rate,
-    progress,
     to_infinity,
 )  # fmt: skip
 from derivations.phases import (
     AT_FIRST,
     ATTENTION,
-    FIRST,
-    FP_GLOBAL,
     carried_out,
-    from_the_start,
     integrated,
     lock_on_velocity,
     solves,
 )  # fmt: skip
-from derivations.proof import Checked, Proof, extrapolated, inside_limits
+from derivations.proof import Proof
 from derivations.statements import Result, Step, states
-from derivations.symbols import A, C, P, R, S, a, attn, kappa_s, latent, mask_ratio, r, s, t, z
+from derivations.symbols import A, C, R, S, a, attn, latent, mask_ratio, r, s, t, z
 
 LATE = "mean-field, one cluster, constant latent, gradient flow, t → ∞ after lock-on"
 INERT = "no other area shows anything: what attention is not on the target area is on masked patches"
@@ -244,101 +235,5 @@ def late_exact() -> Result:
             "the target area can be wholly masked",
             DIRECTION,
             "L − L* is its tail c e^{−2ρ}, late-exact-tail",
-        ),
-    )
-
-
-# ── A latent that is z = U or z = L < U, the latter with probability π. ──
-
-high, low, chance = sp.symbols("U L pi", positive=True)
-SPREAD = f"{FLOW.replace('constant latent', 'a latent of two values, L with probability π')}; a local query"
-BOUND = "what the other areas show is dropped, which only slows A_target; Υ and the other areas stand still"
-SPREAD_PAPER = "theory §5; paper, the bound on the time with latents in [L, U]"
-
-
-def _when_the_larger_locks() -> sp.Expr:
-    """A_target of a sample with z = L when it is ½ with z = U: logits move in the ratio L/U."""
-    start_logit = sp.log(FIRST / (1 - FIRST))
-    return 1 / (1 + sp.exp(-(start_logit - start_logit * low / high)))
-
-
-@states
-def latent_at_lock() -> Result:
-    """When z = U locks, A_target with z = L is P^{−(1−κs)(1−L/U)}."""
-    grows = to_infinity(sp.log(_when_the_larger_locks()) / sp.log(P))
-    limit = -(1 - kappa_s) * (1 - low / high)
-    return Result(
-        name="latent-at-lock",
-        title="A_target in a sample of small latent when samples of large latent lock",
-        statement=sp.Eq(grows, limit, evaluate=False),
-        steps=(
-            Step(
-                "one Φ_target for both; log(A/(1 − A)) moves by zΦ", grows, limit,
-                from_the_start("local", 1 / sp.log(P), low < high),
-            ),
-        ),
-        exactness="large-P",
-        reference=SPREAD_PAPER,
-        uses=("start-attention-target",),
-        assumptions=(SPREAD, BOUND),
-    )  # fmt: skip
-
-
-@states
-def latent_spread() -> Result:
-    """The time until the smaller latent locks too is at most P^{1−κs} and a factor, for every U/L."""
-
-    def time(z_now: sp.Expr, probability: sp.Expr, since: sp.Expr) -> sp.Expr:
-        velocity = ATTENTION * (1 - ATTENTION) * lock_on_velocity().subs(latent, z_now)
-        integral = sp.Integral(1 / velocity, (ATTENTION, AT_FIRST, sp.Rational(1, 2)))
-        return carried_out(integral).subs(AT_FIRST, since) / probability
-
-    bound = time(high, 1 - chance, FIRST) + time(low, chance, _when_the_larger_locks())
-    grows = to_infinity(sp.log(bound) / sp.log(P))
-    return Result(
-        name="latent-spread",
-        title="The exponent of an upper bound on the half-time at the smaller of two latents: 1 − κs for every U/L",
-        statement=sp.Eq(grows, 1 - kappa_s, evaluate=False),
-        steps=(
-            Step(
-                "z = U alone drives until it locks, z = L alone from there on", grows, 1 - kappa_s,
-                from_the_start("local", 1 / sp.log(P), low < high),
-            ),
-        ),
-        exactness="large-P",
-        reference=SPREAD_PAPER,
-        uses=("latent-at-lock", "half-time-exponent"),
-        assumptions=(SPREAD, BOUND, "an upper bound; that T is no shorter is half-time-exponent with z = U throughout"),
-    )  # fmt: skip
-
-
-@states
-def latent_plateau() -> Result:
-    """Φ_global / log P → −Δ/(2L): the smallest latent lets it fall furthest."""
-    weight = sp.Symbol("w", positive=True)
-    rate = weight * global_term(AT_FIRST * sp.exp(low * FP_GLOBAL)).subs(latent, low)
-    path = -sp.log(1 + 2 * mask_ratio * low**4 * weight * AT_FIRST**2 * t) / (2 * low)
-    at = to_infinity(FP_GLOBAL / sp.log(P))
-    put = {AT_FIRST: FIRST_GLOBAL, t: progress * P ** (1 - kappa_s)}
-    limit = -GAP / (2 * low)
-
-    def to_the_limit(before: sp.Basic, after: sp.Basic) -> Checked:
-        return extrapolated(P, 1 / sp.log(P), DECOUPLED)(inside_limits(before).subs(put), after)
-
-    solved = to_infinity(path / sp.log(P))
-    return Result(
-        name="latent-plateau",
-        title="The plateau of Φ_global with two latents is −(Δ/(2L)) log P",
-        statement=sp.Eq(at, limit, evaluate=False),
-        steps=(
-            Step("solve dΦ/dt = −γwL³A_0² exp(2LΦ), from Φ = 0", at, solved, solves(FP_GLOBAL, rate, path)),
-            Step("A_0 = (1 − γ)P^{κc−1}, t = xP^{1−κs}", solved, limit, to_the_limit),
-        ),
-        exactness="large-P",
-        reference=SPREAD_PAPER,
-        uses=("start-attention-global", "latent-spread"),
-        assumptions=(
-            SPREAD,
-            "Δ > 0; the leading term of Φ_global is −γE[z³A_0² exp(2zΦ)], which lies between w = π and w = E[z³]/L³",
         ),
     )

@@ -130,6 +130,7 @@ _MODULES = (
     "asymptotics",
     "phases",
     "late",
+    "latents",
 )
 _USED_IN = {
     **dict.fromkeys(

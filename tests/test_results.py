@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 
 from derivations import proof
-from derivations.late import high, low
+from derivations.latents import high, low
 from derivations.proof import DerivationError
 from derivations.statements import result, results
 from derivations.symbols import a, fp, j, k, kappa_c, kappa_s, l, m, q, r, s
@@ -138,7 +138,8 @@ softmax-rule residual-identity fp-rate-target fp-rate-other pp-rate-target pp-ra
 pp-rate-over-clusters shift-invariance pp-rates-sum-to-zero exchangeable-patches equal-areas-merge occupancy-law
 loss-floor dissipation target-never-falls loss-above-floor mean-field second-order conditional-factorial-moments
 integral-form start-target start-global information-gap phase-one-global phase-one-end phase-one-end-target plateau
-half-time half-time-exponent pp-over-fp late-mean-field late-mean-field-finite late-exact latent-spread
+half-time half-time-exponent pp-over-fp late-mean-field late-mean-field-finite late-exact latent-rate
+latent-half-time latent-spread
 """
 
 
