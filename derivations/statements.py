@@ -167,7 +167,7 @@ _USED_IN = {
         ("half-time", "latent-spread", "fp-global-at-half-time"), ("dynamics.moments", "dynamics.exponents")
     ),
     **dict.fromkeys(("global-query", "pp-exponent", "phase-one-end"), ("dynamics.exponents",)),
-    **dict.fromkeys(("phase-one-end-target", "latent-plateau"), ("dynamics.exponents",)),
+    **dict.fromkeys(("phase-one-end-target", "latent-half-time", "latent-plateau"), ("dynamics.exponents",)),
     **dict.fromkeys(("late-exact", "late-exact-tail"), ("dynamics.margin",)),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),
     "descent-is-the-reduced-descent-pp": ("dynamics.flow",),

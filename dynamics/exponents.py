@@ -38,6 +38,7 @@ LIMITS = {
     "phase-one-target": "phase-one-end-target",
     "phase-one-global": "fp-global-at-half-time",
 }
+ANY_LAW = {"half-time": math.inf, "half-time-constant": math.inf, "plateau": 2}  # most values of the latent
 SEES_GAP = ("plateau", "phase-one-end", "phase-one-target", "phase-one-global")  # corrections are powers of P^Δ too
 SLOPES = ("half-time", "plateau", "pp-over-fp", "phase-one-global")  # the others have a limit
 LADDER = (125.0, 250.0, 500.0, 1000.0)  # log10 P
@@ -57,8 +58,8 @@ class Exponent:
     predicted : float or None
         The derived limit, where there is one.
     derived : bool
-        Whether the assumptions of its derivation hold: one constant latent, or two for the half-time and the plateau,
-        and 0 < κs < κc < 1.
+        Whether the assumptions of its derivation hold: 0 < κs < κc < 1, and one constant latent; for the half-time any
+        finite law, for the plateau two values.
     preasymptotic : bool
         Whether the ladder is too short to see the limit: its last step is not half of the one before, or a correction
         that is known to vanish has not.
@@ -101,7 +102,7 @@ def exponent(
     ----------
     quantity : str or callable
         Powers of P: "half-time", "plateau" (of Φ_global at T, over log P), "phase-one-global" (the same at the end of
-        phase I), "pp-over-fp" (of Υ_target/Φ_target at T). Limits: "half-time-constant", T over the derived power of P;
+        phase I), "pp-over-fp" (of Υ_target/Φ_target at T). Limits: "half-time-constant", T over what is derived for it;
         "phase-one-end", t_I/T; "phase-one-target", Φ_target at t_I. Or a function of the system that grows as
         a log P + b: a is the limit.
     kappa_c, kappa_s, areas
@@ -125,7 +126,7 @@ def exponent(
     Notes
     -----
     Large-P, continuous-time. Results ``half-time``, ``global-query``, ``fp-global-at-half-time``, ``pp-exponent``,
-    ``phase-one-end``, ``phase-one-end-target``, ``latent-spread``, ``latent-plateau``.
+    ``phase-one-end``, ``phase-one-end-target``, ``latent-half-time``, ``latent-spread``, ``latent-plateau``.
     """
     named = isinstance(quantity, str)
     if named:
@@ -211,7 +212,7 @@ class _Study:
     def derived(self) -> bool:
         """Whether the assumptions of the derivations hold."""
         ordered = self.kappa_c is not None and 0 < self.kappa_s < self.kappa_c < 1 and self.areas is None
-        return ordered and len(self.law.values) <= (2 if self.quantity in ("half-time", "plateau") else 1)
+        return ordered and len(self.law.values) <= ANY_LAW.get(str(self.quantity), 1)
 
     def slowest(self) -> float:
         """The power of 1/P of the correction that vanishes last."""
@@ -227,17 +228,21 @@ class _Study:
         """The derived limit; beyond the assumptions of its derivation what it would be."""
         from derivations import result
 
-        constant = len(self.law.values) == 1 or self.quantity in ("half-time", "plateau")
-        if self.areas is not None or not isinstance(self.quantity, str) or not constant:
+        known = len(self.law.values) == 1 or self.quantity in ANY_LAW
+        if self.areas is not None or not isinstance(self.quantity, str) or not known:
             return None
         limit = -_speed(self.query)[0] if self.quantity == "half-time" else result(LIMITS[self.quantity]).statement.rhs
         value = limit.subs(self._numbers())
         return float(value) if value.is_number else None
 
     def log_speed(self, log_patches: float) -> float:
-        """Logarithm of what the half-time is multiplied by in its derived limit: γ(1 − γ)z⁴P^{κ−1}."""
-        power, constant = (part.subs(self._numbers()) for part in _speed(self.query))
-        return float(power) * log_patches + float(constant)
+        """Logarithm of what makes 1 of the half-time in the limit: γ(1 − γ)P^{κ−1} over the integral of the law."""
+        from derivations.latents import half_time_constant
+        from derivations.symbols import latent
+
+        power, constant = (part.subs(self._numbers() | {latent: 1.0}) for part in _speed(self.query))
+        integral = half_time_constant(self.law.values.tolist(), self.law.weights.tolist())
+        return float(power) * log_patches + float(constant) - math.log(integral)
 
     def _numbers(self) -> dict[sp.Symbol, float]:
         """Numbers for the symbols of the derived limits: the latent that locks last, unless another is named."""

@@ -1,6 +1,7 @@
 """Real sizes as logarithms: any P, the table of the theory, and floats where they reach."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dynamics as dy
+from dynamics import compiled, selfcheck
 from tests.settings import THREE_VALUES
 
 TWO_PHASES, ONE_PHASE = (0.98, 0.3), (0.7, 0.6)
@@ -172,3 +174,32 @@ def test_a_state_beyond_all_bounds_gives_numbers_or_nan_but_reads_no_other_memor
                 assert np.isnan(tangent).any() or (np.abs(tangent) <= 1).all()
             assert not system.rate(state)[0] < 0
             assert not system.loss(state) < 0
+
+
+MUTANTS = {
+    "a sum": ("return a[0] + b[0] * halved(a[1] - b[1]), a[1]", "return a[0] + b[0], a[1]"),
+    "a smaller first": ("return b[0] + a[0] * halved(b[1] - a[1]), b[1]", "return b[0], b[1]"),
+    "copies in the sums": (
+        "before = plus(before, times((rule.copies[m, 0], rule.copies[m, 1]), here))",
+        "before = plus(before, here)",
+    ),
+    "one copy left out": ("times((rule.but_one[m, 0], rule.but_one[m, 1]), here)", "here"),
+    "copies in the rate": ("each = times(weight, (rule.copies[m, 0], rule.copies[m, 1]))", "each = weight"),
+    "the stray of the target": ("(0.0, 0.0) if m == rule.target else stray_here", "stray_here"),
+    "masked patches": ("rule.log_masked[m] + masked_score(pp)", "rule.log_unmasked[m] + masked_score(pp)"),
+    "multiplicity": ("rate[i, 1] -= rule.multiplicity[i, 1]", "rate[i, 1] -= 0"),
+    "the latent": ("add(rate, rule.fp[m], times(each, times(fp_lever(z_m, A_m)", "add(rate, rule.fp[m], times(each, times(fp_lever(z_a, A_m)"),
+    "the first row": ("score = unmasked_score(rule.latent[row, m]", "score = unmasked_score(rule.latent[0, m]"),
+    "the loss": ("value = plus(value, times(weight, loss(", "value = plus(value, times(weight, pull_target("),
+    "a monomial": ("def pull_masked(z_a, A_a, R_a, stray):\n    return plus(", "def pull_masked(z_a, A_a, R_a, stray):\n    return times("),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_logarithms_that_differ_from_floats_are_refused(tmp_path, mutant):
+    text, (before, after) = Path(compiled.kernel(False, "logs").__file__).read_text(), MUTANTS[mutant]
+    assert text.count(before) >= 1
+    path = tmp_path / "logs_mutated.py"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(RuntimeError, match="off the derived one"):
+        selfcheck.check_logs(compiled._load(path, False))
