@@ -134,13 +134,18 @@ class System:
         ValueError
             If sizes, or squares of attentions after locking, leave the range of floats.
         """
+        if isinstance(self.rule, LogRule):
+            log_patches = self.setting.geometry.log_patches
+            most = f"at most {MOST_LOG_PATCHES:g}: it is done in floats"
+            accept(log_patches <= MOST_LOG_PATCHES, "log P", log_patches, most)
+        return self._in_floats
+
+    @cached_property
+    def _in_floats(self) -> System:
         if not isinstance(self.rule, LogRule):
             return self
-        log_patches = self.setting.geometry.log_patches
-        accept(
-            log_patches <= MOST_LOG_PATCHES, "log P", log_patches, f"at most {MOST_LOG_PATCHES:g}: it is done in floats"
-        )
-        return replace(self, rule=closures.mean_field(self.setting, self.coordinates))
+        with np.errstate(invalid="ignore"):  # sizes may be infinite where only their symbols are looked at
+            return replace(self, rule=closures.mean_field(self.setting, self.coordinates))
 
     def rate(self, y: npt.ArrayLike) -> Array:
         """Time derivative of the flow, per single coordinate: (n,); 0 where no float is as small."""
@@ -358,7 +363,7 @@ class System:
 
         state = [sp.Symbol(name, real=True) for name in self.names]
         if isinstance(self.rule, LogRule):
-            return self.as_floats.equations(numbers)
+            return (self.as_floats if numbers else self._in_floats).equations(numbers)
         curved = isinstance(self.rule, SecondOrderRule)
         given = self._rows().with_numbers(lambda value: sp.nsimplify(value, rational=True))
         rule = given if numbers and not curved else self._rows().with_symbols()[1]

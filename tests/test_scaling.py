@@ -188,10 +188,10 @@ MUTANTS = {
     "the stray of the target": ("(0.0, 0.0) if m == rule.target else stray_here", "stray_here"),
     "masked patches": ("rule.log_masked[m] + masked_score(pp)", "rule.log_unmasked[m] + masked_score(pp)"),
     "multiplicity": ("rate[i, 1] -= rule.multiplicity[i, 1]", "rate[i, 1] -= 0"),
-    "the latent": ("add(rate, rule.fp[m], times(each, times(fp_lever(z_m, A_m)", "add(rate, rule.fp[m], times(each, times(fp_lever(z_a, A_m)"),
+    "the latent": ("times(each, times(fp_lever(z_m, A_m)", "times(each, times(fp_lever(z_a, A_m)"),
     "the first row": ("score = unmasked_score(rule.latent[row, m]", "score = unmasked_score(rule.latent[0, m]"),
     "the loss": ("value = plus(value, times(weight, loss(", "value = plus(value, times(weight, pull_target("),
-    "a monomial": ("def pull_masked(z_a, A_a, R_a, stray):\n    return plus(", "def pull_masked(z_a, A_a, R_a, stray):\n    return times("),
+    "a polynomial": ("R_a, stray):\n    return plus(", "R_a, stray):\n    return times("),
 }  # fmt: skip
 
 
