@@ -166,7 +166,8 @@ _USED_IN = {
     **dict.fromkeys(
         ("half-time", "latent-spread", "fp-global-at-half-time"), ("dynamics.moments", "dynamics.exponents")
     ),
-    **dict.fromkeys(("global-query", "pp-exponent", "phase-one-end"), ("dynamics.exponents",)),
+    **dict.fromkeys(("global-query", "phase-one-end"), ("dynamics.exponents",)),
+    "pp-exponent": ("dynamics.moments", "dynamics.exponents"),
     **dict.fromkeys(("phase-one-end-target", "latent-half-time", "latent-plateau"), ("dynamics.exponents",)),
     **dict.fromkeys(("late-exact", "late-exact-tail"), ("dynamics.margin",)),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dynamics.moments import half_time as half_time
     from dynamics.moments import half_time_exponent as half_time_exponent
     from dynamics.moments import plateau as plateau
+    from dynamics.moments import pp_exponent as pp_exponent
     from dynamics.phases import Phase as Phase
     from dynamics.reduction import reduce as reduce
     from dynamics.setting import Setting as Setting
@@ -53,6 +54,7 @@ _HOME = {
     "half_time": "moments",
     "half_time_exponent": "moments",
     "plateau": "moments",
+    "pp_exponent": "moments",
     "Phase": "phases",
     "exponent": "exponents",
     "Exponent": "exponents",

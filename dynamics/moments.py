@@ -15,6 +15,7 @@ from dynamics.logscale import LogRule
 from dynamics.solver import first_moment, last_log_t
 from dynamics.system import System
 
+LEAST = 1e-300  # Υ that has all its digits as a float
 RTOL = 1e-9  # of the solves: exponents then are within 1e-11
 
 
@@ -67,6 +68,26 @@ def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) 
     accept("fp.global" in system.names, "system.names", names, "fp.global among them: a local query")
     at = moments(system, latent, rtol)[1]
     return float(at[system.names.index("fp.global")]) / system.setting.geometry.log_patches
+
+
+def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """The power of P that Υ_target/Φ_target is at the half-time. Result ``pp-exponent``.
+
+    Parameters
+    ----------
+    system, latent, rtol
+        As for ``half_time``.
+
+    Raises
+    ------
+    ValueError
+        If the system has no coordinates "fp.target" and "pp.target", or Υ is too small for a float.
+    """
+    names = ", ".join(system.names)
+    accept({"fp.target", "pp.target"} <= {*system.names}, "system.names", names, "fp.target and pp.target among them")
+    at = dict(zip(system.names, moments(system, latent, rtol)[1], strict=False))
+    accept(at["pp.target"] > LEAST, "pp.target", at["pp.target"], f"a number above {LEAST:g}: take a smaller P")
+    return math.log(at["pp.target"] / at["fp.target"]) / system.setting.geometry.log_patches
 
 
 def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> Array:

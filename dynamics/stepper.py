@@ -123,7 +123,7 @@ def moments(
         else:
             high, above, below = h, there[sought], 0.5 * below if side > 0 else below
             side = 1
-        if high - low < 1e-15 * (high + abs(x[-1])) or abs(there[sought]) < 1e-15:
+        if high - low < 1e-15 * (high + abs(x[-1])) or abs(there[sought]) < 1e-13:
             if sought == LEADS and there[ARRIVES] > 0:  # it arrives before it leads
                 sought, low, below, high, above, side = ARRIVES, 0.0, here[ARRIVES], h, there[ARRIVES], 0
                 h = low - below * (high - low) / (above - below)

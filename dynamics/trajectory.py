@@ -103,17 +103,19 @@ class Trajectory:
         return path
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
-        """Draw coordinates against time: lines, or points with their spread for a training."""
+        """Draw coordinates against time, or its logarithm where it is no float: lines, or points with their spread."""
         import matplotlib.pyplot as plt
 
         axes = plt.subplots(layout="constrained")[1] if axes is None else axes
+        floats = bool(np.isfinite(self.t).all())
+        t, label = (self.t, "$t$") if floats else (self.log_t, r"$\log t$")
         for name in self.names if names is None else [names] if isinstance(names, str) else names:
             values = self[name]
             if self.spread is None:
-                axes.plot(self.t, values, label=name)
+                axes.plot(t, values, label=name)
             else:
-                axes.errorbar(self.t, values, self.spread[self.names.index(name)], fmt=".", label=name)
-        axes.set(xlabel="$t$", ylabel="correlation of the query")
+                axes.errorbar(t, values, self.spread[self.names.index(name)], fmt=".", label=name)
+        axes.set(xlabel=label, ylabel="correlation of the query")
         axes.legend()
         return axes
 

@@ -96,7 +96,7 @@ def _moments(system: dy.System, half: float) -> list[Table]:
         "half-time": half,
         f"half-time {FLOW}": flow.t[-1],
         f"fp.global at the half-time {FLOW}": flow["fp.global"][-1],
-        f"end of phase I {FLOW}": end_of_first_phase(system, flow),
+        f"end of phase I {FLOW}": end_of_first_phase(flow),
     }
     return [_theory(system, quantity=name, t=np.nan, value=value) for name, value in found.items()]
 

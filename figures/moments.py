@@ -18,9 +18,6 @@ def crossing(t: Array, values: Array, level: float) -> float:
     return float(np.interp(level, values[after - 1 : after + 1], t[after - 1 : after + 1])) if after else math.nan
 
 
-def end_of_first_phase(system: dy.System, curve: dy.Trajectory) -> float:
+def end_of_first_phase(flow: dy.Trajectory) -> float:
     """When Φ to the target begins to change faster than Φ to the global area: 0 where it does from the start."""
-    target, largest = (system.names.index(name) for name in ("fp.target", "fp.global"))
-    rates = np.array([system.rate(y) for y in curve.y.T])
-    lead = rates[:, target] - np.abs(rates[:, largest])
-    return 0.0 if lead[0] >= 0 else crossing(curve.t, lead, 0.0)
+    return flow.phases[0].end if flow.phases[0].name == "decoupling" else 0.0

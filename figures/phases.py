@@ -57,7 +57,7 @@ def data(quick: bool) -> Table:
         flow = dy.integrate(system, t_end=t[-1], t_eval=np.linspace(0, t[-1], p.curve_points))
         trained = _train(setting, range(sizes[0], int(setting.geometry.patches)), every, p)
         fixed: dict[str, Any] = {"gap": setting.information_gap, "areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}"}
-        moments = {HALF_TIME: half, PHASE_END: end_of_first_phase(system, flow)}
+        moments = {HALF_TIME: half, PHASE_END: end_of_first_phase(flow)}
         parts += [
             rows(**fixed, coordinate="", source=name, t=moment, value=np.nan, spread=np.nan)
             for name, moment in moments.items()

@@ -65,6 +65,15 @@ def test_the_constant_of_the_half_time_has_the_mask_ratio_and_the_latent(query, 
     assert dy.exponent("half-time", 0.8, 0.3, 1.7, mask_ratio, query=query).agrees
 
 
+def test_the_power_of_the_position_correlations_at_finite_patches():
+    # (P^κs − 1)Υ_target = Φ_target nearly: one patch against the whole area
+    for log10_patches in (3, 30, 300):
+        system = dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, 0.98, 0.3)), "local", "mean-field")
+        others = 10 ** (0.3 * log10_patches) - 1
+        expected = -math.log(others) / (log10_patches * math.log(10))
+        assert dy.pp_exponent(system) == pytest.approx(expected, abs=0.1 / log10_patches**2)
+
+
 def test_a_ladder_too_short_to_see_the_limit_is_flagged():
     for kappas in ((0.8005, 0.6), (0.7995, 0.6), (0.8 + 1e-9, 0.6)):  # P^Δ has not left 1
         assert dy.exponent("plateau", *kappas).preasymptotic

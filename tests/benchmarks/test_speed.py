@@ -165,6 +165,34 @@ def test_one_flow_at_a_size_of_a_hundred_digits(benchmark):
     against(benchmark, "the same at P = 10³", lambda: dy.integrate(small, until=("target", 0.5)))
 
 
+def scaled(kappa_c, kappa_s, log10_patches=30):
+    return dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)), "local", "mean-field")
+
+
+@pytest.mark.benchmark(group="solve")
+@pytest.mark.parametrize("log10_patches", [3, 30, 300, 1000])
+def test_one_compiled_half_time(benchmark, log10_patches):
+    from dynamics.moments import _moments
+
+    systems = [scaled(0.98, 0.3, size) for size in (log10_patches, 3)]
+    solve = _moments.__wrapped__  # without the memory of the last ones
+    benchmark(solve, systems[0], 1.0, 1e-9)
+    against(benchmark, "the same at P = 10³", lambda: solve(systems[1], 1.0, 1e-9))
+    against(benchmark, "SciPy's DOP853", lambda: dy.integrate(systems[0], until=("target", 0.5), rtol=1e-9, atol=1e-11))
+
+
+@pytest.mark.benchmark(group="sweep")
+def test_a_sweep_of_half_times_at_thirty_digits(benchmark):
+    points = 100 if benchmark.enabled else 3  # a side
+    grid = {"kappa_c": np.linspace(0.51, 0.98, points), "kappa_s": np.linspace(0.02, 0.5, points)}
+    measure = {"half_time": dy.half_time_exponent, "plateau": dy.plateau}
+    table = benchmark.pedantic(dy.sweep, args=(scaled, grid, measure), rounds=1)
+    assert not table["error"].any()
+    benchmark.extra_info["points"] = points**2
+    kappas = iter(np.linspace(0.51, 0.98, 1_000_000))
+    against(benchmark, "one point in this thread", lambda: dy.half_time(scaled(next(kappas), 0.3)))
+
+
 @pytest.mark.benchmark(group="transformer")
 @pytest.mark.parametrize("basis", ["coordinates", "random"])
 def test_a_sampled_gradient(benchmark, basis):
