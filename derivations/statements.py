@@ -168,7 +168,9 @@ _USED_IN = {
     ),
     **dict.fromkeys(("global-query", "phase-one-end"), ("dynamics.exponents",)),
     "pp-exponent": ("dynamics.moments", "dynamics.exponents"),
-    **dict.fromkeys(("phase-one-end-target", "latent-half-time", "latent-plateau"), ("dynamics.exponents",)),
+    **dict.fromkeys(
+        ("phase-one-end-target", "latent-at-lock", "latent-half-time", "latent-plateau"), ("dynamics.exponents",)
+    ),
     **dict.fromkeys(("late-exact", "late-exact-tail"), ("dynamics.margin",)),
     "descent-is-the-reduced-descent-fp": ("dynamics.flow",),
     "descent-is-the-reduced-descent-pp": ("dynamics.flow",),

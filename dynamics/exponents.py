@@ -43,7 +43,8 @@ SEES_GAP = ("plateau", "phase-one-end", "phase-one-target", "phase-one-global") 
 SLOPES = ("half-time", "plateau", "pp-over-fp", "phase-one-global")  # the others have a limit
 LADDER = (125.0, 250.0, 500.0, 1000.0)  # log10 P
 LEAST_LOG = -690.0  # of Υ: smaller numbers lose digits as floats
-VANISHED = 0.05  # a correction that is as small at the last rung is seen to vanish
+VANISHED = 1e-3  # a correction that is as small at the last rung is seen to vanish
+SURE = 0.1  # an uncertainty beyond it, of one or of the value, is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,8 @@ class Exponent:
         The limit, and how much the last rung moved it, with the error of the solver.
     predicted : float or None
         The derived limit, where there is one.
+    paper : float or None
+        The paper's bound on the exponent of the half-time, max(2(U/L − 1), 1)(1 − κs) for latents in [L, U].
     derived : bool
         Whether the assumptions of its derivation hold: 0 < κs < κc < 1, and one constant latent; for the half-time any
         finite law, for the plateau two values.
@@ -71,6 +74,7 @@ class Exponent:
     value: float
     uncertainty: float
     predicted: float | None
+    paper: float | None
     derived: bool
     preasymptotic: bool
     log10_patches: Array = field(repr=False)
@@ -121,12 +125,13 @@ def exponent(
     Raises
     ------
     ValueError
-        For a bad argument.
+        For a bad argument; where the quantity is not there at a rung: no second phase, no half-time.
 
     Notes
     -----
     Large-P, continuous-time. Results ``half-time``, ``global-query``, ``fp-global-at-half-time``, ``pp-exponent``,
-    ``phase-one-end``, ``phase-one-end-target``, ``latent-half-time``, ``latent-spread``, ``latent-plateau``.
+    ``phase-one-end``, ``phase-one-end-target``, ``latent-at-lock``, ``latent-half-time``, ``latent-spread``,
+    ``latent-plateau``.
     """
     named = isinstance(quantity, str)
     if named:
@@ -138,7 +143,8 @@ def exponent(
     accept(inside, "ladder", ladder, f"four or more increasing numbers in (0, {MOST_LOG10_PATCHES:g}]")
     rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1e-2, "a number in [1e-13, 0.01)")
     if quantity == "pp-over-fp":
-        rungs = rungs * min(1.0, -LEAST_LOG / math.log(10) / rungs[-1] / max(kappa_s, 1e-3))
+        own = kappa_c if query == "global" and kappa_c is not None else kappa_s
+        rungs = rungs * min(1.0, -LEAST_LOG / math.log(10) / rungs[-1] / max(own, 1e-3))
     study = _Study(quantity, kappa_c, kappa_s, latent, mask_ratio, query, at_latent, areas)
 
     found = [study.measure(rung, rtol) for rung in rungs]
@@ -149,13 +155,15 @@ def exponent(
     noise = abs(measured[-1] - again) / (log_patches[-1] - log_patches[-2] if slope else 1.0)
     noise += 1e-14 * (1 + abs(estimates[-1]))
     last, before = np.abs(np.diff(estimates))[-1], np.abs(np.diff(estimates))[-2]
-    settled = bool(last <= max(0.5 * before, 4 * noise)) and study.slowest() * log_patches[-1] > -math.log(VANISHED)
+    settled = bool(last <= max(0.5 * before, 4 * noise)) and study.vanished(log_patches[-1])
     uncertainty = float((last if settled else max(last, before)) + noise)
+    settled = settled and uncertainty <= SURE * max(abs(estimates[-1]), 1.0)
     return Exponent(
         quantity if isinstance(quantity, str) else getattr(quantity, "__name__", "quantity"),
         float(estimates[-1]),
         uncertainty,
         study.predicted(),
+        study.paper(),
         study.derived,
         not settled,
         rungs,
@@ -199,7 +207,10 @@ class _Study:
         else:
             value = at[place["fp.target" if self.quantity == "phase-one-target" else "fp.global"]]
         accept(
-            not math.isnan(value), "quantity", self.quantity, f"two phases, but at log10 P = {log10_patches:g} is one"
+            not math.isnan(value),
+            "quantity",
+            self.quantity,
+            f"two phases, but at log10 P = {log10_patches:g} there is one",
         )
         return geometry.log_patches, float(value)
 
@@ -212,28 +223,63 @@ class _Study:
     def derived(self) -> bool:
         """Whether the assumptions of the derivations hold."""
         ordered = self.kappa_c is not None and 0 < self.kappa_s < self.kappa_c < 1 and self.areas is None
+        ordered = ordered and isinstance(self.quantity, str)
         return ordered and len(self.law.values) <= ANY_LAW.get(str(self.quantity), 1)
 
-    def slowest(self) -> float:
-        """The power of 1/P of the correction that vanishes last."""
+    def vanished(self, log_patches: float) -> bool:
+        """Whether at the last rung every correction that is known is small."""
         powers = [self.kappa_s, 1 - self.kappa_s]
         if self.kappa_c is not None and self.areas is None:
             powers += [1 - self.kappa_c]
             gap = abs((1 - self.kappa_s) - 2 * (1 - self.kappa_c))
             if self.quantity in SEES_GAP and gap > 1e-12:
                 powers.append(gap)
-        return min(powers)
+        return -min(powers) * log_patches < math.log(VANISHED) > self._log_after_the_lock(log_patches)
+
+    def _log_after_the_lock(self, log_patches: float) -> float:
+        """Logarithm of a bound on what the smallest latent needs after the largest has locked, as a part of T.
+
+        Results ``latent-at-lock``, ``latent-half-time``: P^{−(1−κ)L/U} over πL⁴ and the integral of the law.
+        """
+        from derivations.latents import half_time_constant
+
+        values, weights, least = self.law.values, self.law.weights, self.law.least_positive
+        if least is None or least == values.max() or self.areas is not None:
+            return -math.inf
+        left = float(weights[values == least][0]) * least**4 * half_time_constant(values.tolist(), weights.tolist())
+        return -(1 - self._kappa) * least / values.max() * log_patches - math.log(left)
+
+    @property
+    def _kappa(self) -> float:
+        """Exponent of the query's own area."""
+        return self.kappa_c if self.query == "global" and self.kappa_c is not None else self.kappa_s
 
     def predicted(self) -> float | None:
         """The derived limit; beyond the assumptions of its derivation what it would be."""
         from derivations import result
 
         known = len(self.law.values) == 1 or self.quantity in ANY_LAW
+        known = known and (self.query == "local" or self.quantity in ("half-time", "half-time-constant"))
         if self.areas is not None or not isinstance(self.quantity, str) or not known:
             return None
         limit = -_speed(self.query)[0] if self.quantity == "half-time" else result(LIMITS[self.quantity]).statement.rhs
         value = limit.subs(self._numbers())
         return float(value) if value.is_number else None
+
+    def paper(self) -> float | None:
+        """The paper's bound on the exponent, where that is what is measured."""
+        import sympy as sp
+
+        from derivations import latents
+        from derivations.errata import errata
+        from derivations.symbols import P
+
+        least = self.law.least_positive
+        if self.quantity != "half-time" or self.query != "local" or self.areas is not None or least is None:
+            return None
+        bound = P * sp.diff(sp.log(errata()[0].paper), P)
+        law = {latents.high: float(self.law.values.max()), latents.low: least}
+        return float(bound.subs(self._numbers() | law))
 
     def log_speed(self, log_patches: float) -> float:
         """Logarithm of what makes 1 of the half-time in the limit: γ(1 − γ)P^{κ−1} over the integral of the law."""
@@ -245,12 +291,11 @@ class _Study:
         return float(power) * log_patches + float(constant) - math.log(integral)
 
     def _numbers(self) -> dict[sp.Symbol, float]:
-        """Numbers for the symbols of the derived limits: the latent that locks last, unless another is named."""
+        """Numbers for the symbols of the derived limits: of several latents the one that locks last."""
         from derivations import symbols
 
-        values = self.law.values
-        at = self.at_latent or float(values[values > 0].min())
-        numbers = {symbols.kappa_s: self.kappa_s, symbols.mask_ratio: self.mask_ratio, symbols.latent: at}
+        least = self.law.least_positive or math.nan
+        numbers = {symbols.kappa_s: self.kappa_s, symbols.mask_ratio: self.mask_ratio, symbols.latent: least}
         return numbers | ({} if self.kappa_c is None else {symbols.kappa_c: self.kappa_c})
 
 

@@ -30,6 +30,7 @@ from dynamics.solver import (
     Until,
     Variable,
     divide_flow,
+    divide_records,
     last_log_t,
     pose,
     sample,
@@ -78,7 +79,8 @@ def integrate(
         below or above: its mean over the latents, or over samples whose target area shows this latent.
         `provenance["ended"]` says whether that or the last time came first.
     method : str
-        Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one.
+        Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one, which is there for
+        P up to 10¹⁰⁰.
     variable : "auto" | "time" | "log-time" | "arc-length"
         What is stepped in. The curve's own length in (y, log t) makes the flow non-stiff at any size: "auto" takes it.
         "time" ends at log t = 700.
@@ -147,7 +149,7 @@ def integrate(
         elif kept < solution.t.size:
             reason = "the solver left the finite numbers"
         else:
-            seen = curve.attention[until[0]] if until else at
+            seen = system.attention_along(states, until[2] if len(until) == 3 else None)[until[0]] if until else at
             reason = f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
         raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve)
     return curve
@@ -185,6 +187,7 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     step_size, steps = positive("step_size", step_size), whole_number("steps", steps, 0, MOST_STEPS)
     every = min(whole_number("every", every, 1), max(steps, 1))
     y, t, _, done = _starting_point(system, start)
+    accept(t < math.inf, "start", t, "a curve that ends at a time that is a float")
     accept_records((2 * len(y) + len(system.rule.fp) + 5) * (-(-steps // every) + 1), every)
     with np.errstate(all="ignore"):
         states = system.loop("descend")(y, system.rule, step_size, steps, every)
@@ -197,7 +200,8 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     kept = states.shape[1] if finite.all() else int(finite.argmin())
     with np.errstate(divide="ignore"):
         log_times = np.log(times[:kept])
-    curve = _trajectory(system, "descent", log_times, times[:kept], states[:, :kept], made)
+    phases = divide_records(system, log_times, states[:, :kept], "the end of the descent")
+    curve = _trajectory(system, "descent", log_times, times[:kept], states[:, :kept], made, phases)
     if kept < states.shape[1]:
         message = f"step_size={step_size}: the state is not finite after {iteration[kept]} steps; take a smaller step"
         raise IntegrationError(message, curve)
@@ -293,9 +297,9 @@ def _described(start: Start) -> str | list[float]:
 
 
 def _trajectory(
-    system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any], phases: Any = None
+    system: System, kind: Kind, log_t: Array, t: Array, states: Array, made: dict[str, Any], phases: Any
 ) -> Trajectory:
-    """The curve with its loss, its attention, its phases where they are known, and what made it."""
+    """The curve with its loss, its attention, its phases, and what made it."""
     states = np.ascontiguousarray(states)
     provenance = {
         "query": system.query if isinstance(system.query, str) else int(system.query),

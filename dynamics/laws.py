@@ -60,6 +60,12 @@ class Law:
         return cls(*latent)
 
     @property
+    def least_positive(self) -> float | None:
+        """The smallest positive value, which locks last; None where there is none."""
+        positive = self.values[self.values > 0]
+        return float(positive.min()) if len(positive) else None
+
+    @property
     def mean_square(self) -> float:
         """E[z²]."""
         return float(self.weights @ self.values**2)

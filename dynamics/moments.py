@@ -12,7 +12,7 @@ from dynamics.flow import integrate
 from dynamics.geometry import Array
 from dynamics.laws import LARGEST
 from dynamics.logscale import LogRule
-from dynamics.solver import first_moment, last_log_t
+from dynamics.solver import first_moment, last_log_t, longest_step
 from dynamics.system import System
 
 LEAST = 1e-300  # Υ that has all its digits as a float
@@ -39,7 +39,7 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
     Raises
     ------
     ValueError
-        For a bad argument.
+        For a bad argument, or if attention on the target is at ½ or more at Q = 0.
     IntegrationError
         If attention never gets there.
     """
@@ -99,10 +99,9 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
         As ``half_time``.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
-    values = system.setting.law.values
     if latent is None:
-        accept(bool((values > 0).any()), "latent", values.tolist(), "a law with a positive value")
-        latent = float(values[values > 0].min())
+        latent = system.setting.law.least_positive
+        accept(latent is not None, "latent", system.setting.law.values.tolist(), "a law with a positive value")
     latent = real_number("latent", latent, lambda z: 0 < z <= LARGEST, "a number > 0")
     rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1, "a number in [1e-13, 1)")
     return _moments(system, latent, rtol)
@@ -110,16 +109,19 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
 
 @lru_cache(maxsize=64)  # a study asks several things of one solve
 def _moments(system: System, latent: float, rtol: float) -> Array:
+    watch = system.watched(latent)
+    first = system.attention_on("target", system.initial, watch)
+    accept(first < 0.5, "attention on the target at Q = 0", first, "less than 1/2: it has no half-time")
     if not isinstance(system.rule, LogRule):
         return _by_scipy(system, latent, rtol)
     atol, targets = rtol / 100, system.coordinates.targets
     kinds = np.array([1 if name in targets else 0 if name.startswith("fp") else -1 for name in system.names])
     last = last_log_t(system)
     log_first, y = first_moment(system, system.initial, atol, last)
-    start = np.append(y, log_first)
-    found, _ = system.loop("moments")(start, system.rule, system.watched(latent), kinds, 0.5, last, rtol, atol)
+    bounds = 0.5, last, longest_step(system), rtol, atol
+    found, _ = system.loop("moments")(np.append(y, log_first), system.rule, watch, kinds, *bounds)
     if math.isnan(found[1, -1]):
-        _by_scipy(system, latent, rtol)  # which says why, and carries the curve
+        return _by_scipy(system, latent, rtol)  # which says why, and carries the curve
     found.flags.writeable = False
     return found
 
@@ -127,7 +129,7 @@ def _moments(system: System, latent: float, rtol: float) -> Array:
 def _by_scipy(system: System, latent: float, rtol: float) -> Array:
     flow = integrate(system, until=("target", 0.5, latent), rtol=rtol, atol=rtol / 100)
     out = np.full((2, len(system.names) + 1), np.nan)
-    if flow.phases[0].name == "decoupling":
+    if flow.phases[0].name == "decoupling" and len(flow.phases) > 1:
         out[0] = np.append(flow.phases[0].state, flow.phases[0].log_end)
     out[1] = np.append(flow.y[:, -1], flow.log_t[-1])
     return out

@@ -1,8 +1,8 @@
 """The phases of a curve, by which correlation with an area moves fastest.
 
 *Decoupling*: Φ of an area that is not the target moves faster than Φ of the target (theory §5: its term −γA_global²
-dwarfs γA_target). *Growth*: Φ of the target moves fastest, until half of the attention is on the target area. *Late*:
-after that.
+dwarfs γA_target). *Growth*: Φ of the target moves fastest, until the half-time: half of the attention is on the target
+area where that shows the smallest positive latent. *Late*: after that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from dynamics.geometry import Array
 
+CLEAR = 0.02  # of a lead: less may be the wobble of a solver at the limit of its stability
 Name = Literal["decoupling", "growth", "late"]
 
 
@@ -76,8 +77,8 @@ def divide(log_t: Array, states: Array, watch: Watch, moment: Moment, ended: str
     leads, locked = watch.lead >= 0, watch.lock >= 0
     changes = [
         (*moment(int(i), which), which)
-        for which, signs in enumerate((leads, locked))
-        for i in np.flatnonzero(np.diff(signs))
+        for which, at in enumerate((_turns(watch.lead), np.flatnonzero(np.diff(locked)).tolist()))
+        for i in at
     ]
     changes.sort(key=lambda change: change[0])
     flags, log_start, phases = [bool(leads[0]), bool(locked[0])], float(log_t[0]), []
@@ -91,6 +92,17 @@ def divide(log_t: Array, states: Array, watch: Watch, moment: Moment, ended: str
             phases.append(Phase(before, log_start, log_end, ended if which < 0 else _said(which, *flags), state))
             log_start = log_end
     return tuple(phases)
+
+
+def _turns(lead: Array) -> list[int]:
+    """Records after which the sign changes for good, or until the lead has been as large as CLEAR the other way."""
+    leads, turns = bool(lead[0] >= 0), []
+    for i, value in enumerate(lead):
+        if (value < -CLEAR) if leads else (value > CLEAR):
+            before = np.flatnonzero((lead[:i] >= 0) == leads)
+            turns.append(int(before[-1]))
+            leads = not leads
+    return turns
 
 
 def of_records(

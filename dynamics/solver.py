@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dynamics.geometry import Array
-from dynamics.phases import Phase, Watch, divide, lead
+from dynamics.phases import Phase, Watch, divide, lead, of_records
 from dynamics.system import System
 
 METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")
@@ -96,6 +96,38 @@ def last_log_t(system: System) -> float:
     return LAST_LOG_T + 10 * geometry.log_patches if geometry.patch_class is None else LAST_LOG_T
 
 
+def longest_step(system: System) -> tuple[float, float]:
+    """How much of the curve a step may pass once Φ_target is twice as large: so much, or this part of Φ_target if more.
+
+    Between the locks of two values of the latent the curve is straight, and a step that is as long would pass what lies
+    within: value z locks while zΦ_target is near −log A_target(0), log P/C, and Φ_target then moves by some 1/z.
+    """
+    values = system.setting.law.values
+    if (values > 0).sum() < 2:
+        return math.inf, math.inf
+    geometry = system.setting.geometry
+    share = geometry.log_patches - float(geometry.log_class_size[geometry.class_of(system.query)])
+    return 0.5 / float(values.max()), 0.5 / max(share, 1.0)
+
+
+def _bounded(system: System, method: str) -> Any:
+    """The solver of this name, its steps bounded by ``longest_step``."""
+    import scipy.integrate
+
+    least, part = longest_step(system)
+    targets = [system.names.index(name) for name in system.coordinates.targets]
+    if not math.isfinite(least):
+        return method
+
+    class Bounded(getattr(scipy.integrate, method)):  # type: ignore[misc]
+        def _step_impl(self) -> Any:
+            grown = self.y[targets].max()
+            self.max_step = max(least, part * grown) if grown > 2 * least else math.inf
+            return super()._step_impl()
+
+    return Bounded
+
+
 def solve(system: System, problem: Problem, log_last: float, until: Until, options: dict[str, Any]) -> Any:
     """Run SciPy's solver up to log_last, or to where `until` stops it: its second event."""
     from scipy.integrate import solve_ivp
@@ -110,6 +142,8 @@ def solve(system: System, problem: Problem, log_last: float, until: Until, optio
         stop.terminal = True
     if options["method"] in IMPLICIT:
         options = options | {"jac": problem.jacobian}
+    if problem.variable is None:
+        options = options | {"method": _bounded(system, options["method"])}
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused by the caller
         return solve_ivp(problem.rate, problem.span, problem.initial, events=stops, dense_output=True, **options)
 
@@ -122,7 +156,7 @@ def divide_flow(system: System, problem: Problem, solution: Any, log_start: floa
 
     def watch(states: Array) -> Watch:
         log_rates = np.array([system.log_rate(y)[1] for y in states.T]).T
-        return Watch(lead(log_rates, names, targets), system.attention_along(states)["target"] - 0.5)
+        return Watch(lead(log_rates, names, targets), _last_to_lock(system, states) - 0.5)
 
     def miss(at: float, which: int) -> float:
         return float(watch(solution.sol(at)[:n, None])[which][0])
@@ -138,6 +172,17 @@ def divide_flow(system: System, problem: Problem, solution: Any, log_start: floa
     log_t = np.array(problem.log_time(solution.t, solution.y))
     log_t[0] = log_start
     return divide(log_t, states, watch(states), moment, ended)
+
+
+def divide_records(system: System, log_t: Array, states: Array, ended: str) -> tuple[Phase, ...]:
+    """The phases of a descent, from its records."""
+    on_target = _last_to_lock(system, states)
+    return of_records(log_t, states, system.names, system.coordinates.targets, on_target, ended)
+
+
+def _last_to_lock(system: System, states: Array) -> Array:
+    """Attention on the target where it shows the smallest positive latent: (m,)."""
+    return system.attention_along(np.ascontiguousarray(states), system.setting.law.least_positive)["target"]
 
 
 def sample(problem: Problem, solution: Any, log_times: Array) -> Array:

@@ -86,20 +86,39 @@ def on_target(x: Array, watch: Any) -> float:
 
 
 @jit
+def on_targets(x: Array, kinds: Indices) -> float:
+    """The largest Φ of a target."""
+    largest = 0.0
+    for i in range(len(kinds)):
+        if kinds[i] == 1:
+            largest = max(largest, x[i])
+    return largest
+
+
+@jit
 def moments(
-    start: Array, rule: Any, watch: Any, kinds: Indices, level: float, last: float, rtol: float, atol: float
+    start: Array,
+    rule: Any,
+    watch: Any,
+    kinds: Indices,
+    level: float,
+    last: float,
+    longest: tuple[float, float],
+    rtol: float,
+    atol: float,
 ) -> tuple[Array, int]:
     """Where Φ of the target takes the lead, and where attention on it is at the level: (2, n + 1), each (y, log t).
 
     NaN where that is not reached before log t = last, or, of the first, where it leads from the start; and the number
-    of steps tried.
+    of steps tried. Once Φ of the target is twice longest[0] none is longer than that, or than longest[1]
+    times Φ of the target if that is more.
     """
     LEADS, ARRIVES, NOTHING = 0, 1, -1
     out, stages = np.full((2, len(start)), np.nan), np.empty((13, len(start)))
     x, h, tried, sought = start, 0.0, 0, NOTHING  # a step of no length has the slope at the start
     here, there, below, above = np.empty(2), np.empty(2), 0.0, 0.0  # lead, and attention above the level
     low, high, side = 0.0, 0.0, 0  # lengths of a step between which what is sought lies, and which was changed last
-    while x[-1] < last and tried < 100_000:
+    while x[-1] < last and tried < 10_000_000:
         new = fill(x, h, rule, stages, min(tried, 1))
         there[:] = lead(stages[12], kinds), on_target(new, watch) - level
         tried += 1
@@ -116,6 +135,8 @@ def moments(
             if sought == NOTHING:
                 x, stages[0], here[:] = new, stages[12], there
                 h = 0.1 if tried == 1 else h * min(10.0, 0.9 * error**-0.125) if error > 0 else 10.0 * h
+                grown = on_targets(x, kinds)
+                h = min(h, max(longest[0], longest[1] * grown)) if grown > 2 * longest[0] else h
                 continue
         elif there[sought] < 0:
             low, below, above = h, there[sought], 0.5 * above if side < 0 else above

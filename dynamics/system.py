@@ -279,11 +279,11 @@ class System:
             rule = self._mean_counts(fixed)
         return {name: float(on[0]) for name, on in self._attention(self.state(y)[:, None], cluster, rule).items()}
 
-    def attention_along(self, states: Array) -> dict[str, Array]:
-        """``attention`` in cluster 0 at each of the states (n, m): (m,) arrays."""
+    def attention_along(self, states: Array, latent: float | None = None) -> dict[str, Array]:
+        """``attention`` in cluster 0 at each of the states (n, m), or where the target shows a latent: (m,) arrays."""
         given, n = np.ascontiguousarray(real_array(states)), len(self.names)
         accept(given.ndim == 2 and len(given) == n, "states", states, f"an ({n}, m) array, not {given.shape}")
-        return self._attention(given, 0, self._attention_rule)
+        return self._attention(given, 0, self.watched(latent))
 
     @cached_property
     def _attention_rule(self) -> Rule | LogRule:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dynamics.coordinates import Coordinates
 from dynamics.geometry import Array
+from dynamics.phases import of_records
 from dynamics.setting import Setting
 from dynamics.trajectory import Trajectory
 
@@ -66,8 +67,13 @@ class Training:
         spread = np.sqrt((single - mean @ stands_for.T) ** 2 @ stands_for / coordinates.multiplicity)
         attention = _attention(single, patch, self.model.setting, coordinates)
         curve = (coordinates.names, coordinates.multiplicity, self.t, mean.T, self.losses[:, patch], attention)
-        more = {"spread": spread.T, "targets": coordinates.targets, "provenance": self._provenance(patch)}
-        return Trajectory("training", *curve, **more)
+        least = self.model.setting.law.least_positive
+        on_target = _attention(single, patch, self.model.setting, coordinates, least)["target"]
+        with np.errstate(divide="ignore"):
+            log_t = np.log(self.t)
+        phases = of_records(log_t, mean.T, coordinates.names, coordinates.targets, on_target, "the end of the training")
+        more = {"spread": spread.T, "targets": coordinates.targets, "phases": phases}
+        return Trajectory("training", *curve, **more, provenance=self._provenance(patch))
 
     def _provenance(self, patch: int) -> dict[str, Any]:
         model, setting = self.model, self.model.setting
@@ -77,11 +83,13 @@ class Training:
         return made | {"versions": {"python": platform.python_version(), "numpy": np.__version__}}
 
 
-def _attention(single: Array, patch: int, setting: Setting, coordinates: Coordinates) -> dict[str, Array]:
+def _attention(
+    single: Array, patch: int, setting: Setting, coordinates: Coordinates, of_target: float | None = None
+) -> dict[str, Array]:
     """Attention of a query in cluster 0 on every group, each (m,), at the mean counts; `single` is (m, Σ N_k + P).
 
     By the rule of the mean-field closure the latents of the target and of the global area take every value, and any
-    other area enters by its mean, as if a part of it showed each value.
+    other area enters by its mean, as if a part of it showed each value. With `of_target` the target shows this value.
     """
     geometry, law = setting.geometry, setting.law
     assert geometry.area_of is not None
@@ -94,12 +102,15 @@ def _attention(single: Array, patch: int, setting: Setting, coordinates: Coordin
         of_value = np.log(unmasked) + np.stack(inside, axis=1) + np.multiply.outer(law.values, fp)  # (V, m, N_0)
     mean = np.logaddexp.reduce(of_value + np.log(law.weights)[:, None, None], axis=0)
     drawn = [m for m in range(areas) if m in (area_of[patch], geometry.global_area(0))]
+    wanted = [of_target in (None, value) for value in law.values]
     total = np.zeros((len(single), areas + 2))
-    for values in itertools.product(range(len(law.values)), repeat=len(drawn)):
+    every = itertools.product(range(len(law.values)), repeat=len(drawn))
+    for values in (values for values in every if wanted[values[drawn.index(area_of[patch])]]):
         logs = np.column_stack([mean, masked, pp[:, patch]])
         logs[:, drawn] = np.stack([of_value[value, :, m] for m, value in zip(drawn, values, strict=True)], axis=1)
         mass = np.exp(logs - logs.max(axis=1, keepdims=True))
         total += law.weights[list(values)].prod() * mass / mass.sum(axis=1, keepdims=True)
     groups, order = (*coordinates.group_names(0), "masked", "self"), coordinates.fp[0].argsort(kind="stable")
     ordered = [groups[m] for m in [*order, areas, areas + 1]]
+    total /= law.weights[wanted].sum()
     return {name: total[:, [other == name for other in groups]].sum(axis=1) for name in ordered}

@@ -14,7 +14,7 @@ import numpy as np
 from derivations._shell import write_beside
 from dynamics.errors import accept
 from dynamics.geometry import Array
-from dynamics.phases import Phase, of_records
+from dynamics.phases import Phase
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,16 +65,13 @@ class Trajectory:
     log_t: Array = None  # type: ignore[assignment]
     spread: Array | None = None
     targets: tuple[str, ...] = ("fp.target",)
-    phases: tuple[Phase, ...] = None  # type: ignore[assignment]
+    phases: tuple[Phase, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.log_t is None:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
-        if self.phases is None:
-            curve = (self.log_t, self.y, self.names, self.targets, self.attention["target"])
-            object.__setattr__(self, "phases", of_records(*curve, f"the end of the {self.kind}"))
 
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""

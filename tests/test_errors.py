@@ -8,6 +8,9 @@ from tests.settings import NARROW, TWO, WIDE
 
 GEOMETRY = dy.Geometry.single_cluster(4, 2, 2)
 REAL = dy.reduce(dy.Setting(dy.Geometry.scaling(200, 0.98, 0.3)), "local", "mean-field")
+ALL_GLOBAL = dy.Setting(dy.Geometry.scaling(30, 1.0, 0.3, areas=2), mask_ratio=0.2)
+FAR = dy.reduce(dy.Setting(dy.Geometry.scaling(600, 0.7, 0.2)), "local", "mean-field")
+PAST = dy.integrate(FAR, log_t_end=800.0)
 UNEVEN = dy.Setting(dy.Geometry.from_labels([[0, 0, 0, 1, 1, 2]]))
 
 
@@ -44,6 +47,18 @@ CALLS = [
     (lambda: REAL.jacobian(REAL.initial), "log P=460.517.*: expected at most 231"),
     (lambda: dy.reduce(REAL.setting, "local", "second-order"), "closure='second-order': expected \"mean-field\" here"),
     (lambda: dy.integrate(REAL, log_t_end=1e5), r"log_t_end=100000.0: expected a number above -inf, at most 5305"),
+    (
+        lambda: dy.half_time(dy.reduce(ALL_GLOBAL, "global", "mean-field")),
+        "attention on the target at Q = 0=.*: expected less than 1/2",
+    ),
+    (lambda: dy.descend(FAR, 1.0, 2, start=PAST), "start=inf: expected a curve that ends at a time that is a float"),
+    (lambda: dy.exponent("speed", 0.9, 0.5), "quantity='speed': expected 'half-time' or"),
+    (
+        lambda: dy.exponent("half-time", 0.9, 0.5, ladder=(3, 6, 12)),
+        "ladder=.*: expected four or more increasing numbers",
+    ),
+    (lambda: dy.exponent("phase-one-end", 0.7, 0.6), "quantity='phase-one-end': expected two phases, but at"),
+    (lambda: dy.exponent("plateau", 0.9, 0.5, query="global"), "quantity='plateau': expected a local query beside"),
     (lambda: dy.half_time("x"), "system='x': expected what dy.reduce returns"),
     (lambda: dy.half_time(REAL, latent=0.0), "latent=0.0: expected a number > 0"),
     (lambda: dy.half_time(REAL, rtol=0.0), "rtol=0.0: expected a number in"),

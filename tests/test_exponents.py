@@ -53,6 +53,7 @@ def test_limits_of_the_theory_on_the_whole_grid(quantity):
         if gap(*kappas) > 0.01 or not quantity.startswith("phase"):
             found = dy.exponent(quantity, *kappas)
             assert found.agrees, found
+            assert found.uncertainty < 1e-3
             assert not found.preasymptotic
 
 
@@ -83,6 +84,55 @@ def test_a_ladder_too_short_to_see_the_limit_is_flagged():
     assert not dy.exponent("plateau", 0.8, 0.6).preasymptotic  # Δ = 0: nothing has to go
 
 
+@pytest.mark.parametrize(
+    ("kappas", "ratio", "query"),
+    [((0.98, 0.3), 100, "local"), ((0.85, 0.7), 100, "local"), ((0.7, 0.6), 80, "local"),
+     ((0.992, 0.985), 9, "local"), ((0.979, 0.3), 48, "global")],
+)  # fmt: skip
+def test_a_law_so_wide_that_its_smallest_value_is_not_seen_to_lock_is_flagged(kappas, ratio, query):
+    # what that needs after the largest has locked is P^{−(1−κ)L/U} of T, over πL⁴
+    for quantity in ("half-time", "half-time-constant"):
+        law = [1 / ratio, 1], [0.5, 0.5]
+        assert dy.exponent(quantity, *kappas, law, query=query, rtol=1e-8, ladder=(60, 120, 240, 480)).preasymptotic
+
+
+def test_where_the_moment_is_read_does_not_enter_the_prediction():
+    found = dy.exponent("plateau", 0.98, 0.3, ([0.5, 1], [0.5, 0.5]), at_latent=1.0)
+    assert found.predicted == pytest.approx(-0.66)
+    assert found.agrees
+
+
+def test_what_is_not_derived_says_so():
+    of_global = dy.exponent("pp-over-fp", 0.98, 0.3, query="global")
+    assert (of_global.predicted, of_global.paper) == (None, None)
+    assert of_global.value == pytest.approx(-0.98, abs=2e-6)
+    assert not dy.exponent(dy.half_time, 0.7, 0.6).derived
+    assert not dy.exponent("half-time", 0.5, 0.6).derived
+
+
+@pytest.mark.parametrize(("ratio", "factor"), [(1, 1), (1.2, 1), (2, 2), (5, 8)])
+def test_the_bound_of_the_paper_stands_beside_the_exponent(ratio, factor):
+    law = 1.0 if ratio == 1 else ([1 / ratio, 1], [0.5, 0.5])
+    assert dy.exponent("half-time", 0.85, 0.7, law).paper == pytest.approx(factor * 0.3)
+
+
+@pytest.mark.parametrize("log10_patches", [6, 40, 300])
+@pytest.mark.parametrize(
+    "law", [([0.1, 1], [0.5, 0.5]), ([0.27, 1.8, 2.3], [0.25, 0.05, 0.7]), ([0, 0.5, 1], [0.3, 0.3, 0.4])]
+)
+def test_no_lock_of_one_of_several_latents_is_stepped_over(law, log10_patches):
+    for kappas in ((0.98, 0.3), (None, 0.9)):
+        system = dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, *kappas), law, 0.58), "local", "mean-field")
+        assert dy.half_time(system) == pytest.approx(dy.half_time(system, rtol=1e-12), abs=1e-6)
+        flow = dy.integrate(system, until=("target", 0.5, system.setting.law.least_positive), rtol=1e-9, atol=1e-11)
+        assert flow.log_t[-1] == pytest.approx(dy.half_time(system, rtol=1e-12), abs=1e-6)
+
+
+def test_a_hundred_thousand_powers_of_ten_are_no_limit():
+    system = dy.reduce(dy.Setting(dy.Geometry.scaling(1e6, 0.98, 0.3)), "local", "mean-field")
+    assert dy.half_time_exponent(system, rtol=1e-7) == pytest.approx(0.7, abs=1e-5)
+
+
 def test_two_latents_have_the_exponent_of_one_whatever_their_ratio():
     # theory §5: the paper's bound is max(2(U/L − 1), 1)(1 − κs)
     for kappas in ((0.98, 0.3), (0.85, 0.7), (0.7, 0.6)):
@@ -97,6 +147,7 @@ def test_two_latents_have_the_exponent_of_one_whatever_their_ratio():
             assert constant.uncertainty < 1e-4
             plateau = dy.exponent("plateau", *kappas, law)
             assert plateau.agrees
+            assert plateau.uncertainty < 1e-5
             assert plateau.predicted == pytest.approx(-max(gap(*kappas), 0) / 2 * ratio, abs=1e-12)
 
 
@@ -130,10 +181,12 @@ def test_regimes_beyond_the_range_of_the_paper(regime):
     (kappa_c, kappa_s, areas, query), half_time, plateau, phases = REGIMES[regime]
     found = dy.exponent("half-time", kappa_c, kappa_s, areas=areas, query=query)
     assert found.value == pytest.approx(half_time, abs=found.uncertainty + 1e-12)
+    assert found.uncertainty < 1e-6
     assert not found.preasymptotic
     if plateau is not None:
         falls = dy.exponent("plateau", kappa_c, kappa_s, areas=areas)
         assert falls.value == pytest.approx(plateau, abs=falls.uncertainty + 1e-12)
+        assert falls.uncertainty < 1e-5
     geometry = dy.Geometry.scaling(300, kappa_c, kappa_s, areas)
     flow = dy.integrate(dy.reduce(dy.Setting(geometry), query, "mean-field"), until=("target", 0.5))
     assert [phase.name for phase in flow.phases] == phases
