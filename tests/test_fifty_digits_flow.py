@@ -30,7 +30,7 @@ def errors(log10_patches, log_t, y, exact):
 @pytest.mark.parametrize("latent", [1.0, TWO_POINT])
 @pytest.mark.parametrize("log10_patches", [3, 30])
 def test_the_rule_written_with_fifty_digits_is_the_mean_field(latent, log10_patches):
-    rule = reduced((0.85, 0.7), latent, log10_patches).rule
+    rule = reduced((0.85, 0.7), latent, log10_patches).as_floats.rule
     with mpmath.workdps(50):
         digits = scaling_rule(log10_patches, 0.85, 0.7, latent=latent)
     for field in ("areas", "target", "fp", "cells", "pp", "cluster", "counts", "latents"):
