@@ -34,6 +34,7 @@ pull_masked: Formula
 exp: Formula
 ldexp: Formula
 POWERS: Array  # 2^0, 2^−1, ... down to the least float
+LOG_2: float
 
 
 # --- loops ---
@@ -44,8 +45,8 @@ def scaled(log: float) -> Number:
     """e^log."""
     if log == -np.inf:
         return 0.0, 0.0
-    power = np.floor(log * 1.4426950408889634)
-    return exp(log - power * 0.6931471805599453), power
+    power = np.floor(log / LOG_2)
+    return exp(log - power * LOG_2), power
 
 
 @jit

@@ -73,7 +73,7 @@ def log_rule(setting: Setting, coordinates: Coordinates) -> LogRule:
 
 
 MOST_LOG_PATCHES = 231.0  # at which squares of attentions stay in the range of floats well after locking
-MOST_NUMBERS = 10_000_000  # latents of all rows: a rate takes some 20 ns for each
+MOST_NUMBERS = 10_000_000  # latents of all rows: a rate takes some 0.1 µs for each
 
 
 def _areas(setting: Setting, coordinates: Coordinates) -> list[Area]:

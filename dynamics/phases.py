@@ -69,7 +69,8 @@ def lead(log_rates: Array, names: Sequence[str], targets: Sequence[str]) -> Arra
     if not any(other):
         return np.full(log_rates.shape[1:], np.inf)
     with np.errstate(invalid="ignore"):  # where nothing moves the target is said to lead
-        return np.nan_to_num(log_rates[own].max(axis=0) - log_rates[other].max(axis=0), nan=np.inf)
+        leads = log_rates[own].max(axis=0) - log_rates[other].max(axis=0)
+    return np.where(np.isnan(leads), np.inf, leads)
 
 
 def divide(log_t: Array, states: Array, watch: Watch, moment: Moment, ended: str) -> tuple[Phase, ...]:

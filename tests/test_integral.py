@@ -154,7 +154,10 @@ def test_plain_python_computes_the_same_integral():
 SIZES = {"64": (40, 6, 4), "196": (98, 7, 14), "1024": (832, 8, 24), "10000": (8320, 16, 105)}
 
 
-@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+NEAR, FAR = list(SIZES.values())[:3], pytest.param(SIZES["10000"], marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("sizes", [*NEAR, FAR], ids=SIZES)
 @pytest.mark.parametrize("lock", [0.5, 20.0])
 def test_it_is_the_conditional_sum_with_50_digits(sizes, lock):
     system = dy.reduce(dy.Setting(dy.Geometry.single_cluster(*sizes)), "local", method="integral")

@@ -47,7 +47,7 @@ def _merged(system, row, patches):
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("patches", LARGE)
+@pytest.mark.parametrize("patches", [196, pytest.param(400, marks=pytest.mark.slow)])
 def test_the_exact_rates_are_the_mean_of_sampled_gradients_and_the_mean_field_ones_are_not(patches, query):
     setting, states, rates = measured(patches)
     mean, error = np.mean(rates[query], axis=0), np.std(rates[query], axis=0, ddof=1) / np.sqrt(CALLS)

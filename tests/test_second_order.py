@@ -135,7 +135,10 @@ def test_near_locking_it_is_worse_than_mean_field():
     assert error("second-order", WIDE, after) > 1.5 * error("mean-field", WIDE, after)
 
 
-@pytest.mark.parametrize("setting", [ONE, dy.Setting(ONE.geometry, ([0.5, 1.5], [0.3, 0.7]))], ids=["constant", "law"])
+LAW = pytest.param(dy.Setting(ONE.geometry, ([0.5, 1.5], [0.3, 0.7])), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("setting", [ONE, LAW], ids=["constant", "law"])
 def test_its_equations_are_those_of_mean_field_with_the_curvature(setting):
     system = dy.reduce(setting, "local", "second-order")
     y = np.random.default_rng(6).standard_normal(len(system.names))
