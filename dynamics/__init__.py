@@ -5,8 +5,8 @@ Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`
 ``selfcheck`` (from formula to kernel), ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``,
 ``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``,
 ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end), ``stepper``, ``moments``,
-``exponents`` (half-times and powers of P); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
-them, independent of it all, ``samples``, ``transformer`` and ``training``.
+``exponents`` (half-times and powers of P), ``patterns`` (of attention over the patches); ``identity``, ``table``,
+``study`` (sweeps over parameters); and beside them, independent of it all, ``samples``, ``transformer``, ``training``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dynamics.moments import half_time_exponent as half_time_exponent
     from dynamics.moments import plateau as plateau
     from dynamics.moments import pp_exponent as pp_exponent
+    from dynamics.patterns import attention_distance as attention_distance
+    from dynamics.patterns import attention_diversity as attention_diversity
+    from dynamics.patterns import attention_map as attention_map
     from dynamics.phases import Phase as Phase
     from dynamics.reduction import reduce as reduce
     from dynamics.setting import Setting as Setting
@@ -66,6 +69,9 @@ _HOME = {
     "closure_error": "comparison",
     "MaxMargin": "margin",
     "max_margin": "margin",
+    "attention_map": "patterns",
+    "attention_diversity": "patterns",
+    "attention_distance": "patterns",
     "sweep": "study",
 }
 __all__ = list(_HOME)

@@ -232,6 +232,11 @@ class Geometry:
         patch = whole_number("query", query, 0, len(self.patch_class) - 1, also='"local", "global" or ')
         return int(self.patch_class[patch])
 
+    def patch_of(self, query: int | str) -> int:
+        """The patch of a query: itself, or the first that is "global" or "local"; a ValueError as of ``class_of``."""
+        own = self.class_of(query)
+        return int(self.patches_of(own)[0] if isinstance(query, str) else query)
+
     def patches_of(self, query_class: int) -> Indices:
         """The patches of a class."""
         assert self.patch_class is not None

@@ -65,6 +65,23 @@ class Law:
         positive = self.values[self.values > 0]
         return float(positive.min()) if len(positive) else None
 
+    def shown(self, latent: Any, areas: int) -> Array:
+        """What each area shows, (areas,): `latent`, a number or one an area; None for the value of a law that has one.
+
+        Raises
+        ------
+        ValueError
+            If `latent` is something else, or None where the law has several values.
+        """
+        each = f"a number >= 0 (at most 10^6), or one for each of {areas} areas"
+        if latent is None:
+            accept(len(self.values) == 1, "latent", None, f"{each}: the law has {len(self.values)} values")
+            latent = self.values[0]
+        shown = real_array(latent)
+        ok = shown.shape in ((), (areas,)) and bool(((shown >= 0) & (shown <= LARGEST)).all())
+        accept(ok, "latent", latent, each)
+        return np.full(areas, shown)
+
     @property
     def mean_square(self) -> float:
         """E[z²]."""

@@ -108,16 +108,29 @@ class Setting:
         ValueError
             If the geometry has real sizes.
         """
-        geometry, masked = self.geometry, self.masked
+        floors = [self._floor(s) for s in range(len(self.geometry.class_size))]
+        return float(self.geometry.class_size @ floors)
+
+    def loss_floor_of(self, query: int | str) -> float:
+        """L*_p, the share in L* of one query: a patch, or "local" or "global" as in ``reduce``. Exact.
+
+        Raises
+        ------
+        ValueError
+            If there is no such query, or the geometry has real sizes.
+        """
+        return self._floor(self.geometry.class_of(query))
+
+    def _floor(self, own: int) -> float:
+        """½ E[z²] times the chance that the area of a patch of this class is wholly masked."""
+        geometry = self.geometry
         accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
-        patches, masks = int(geometry.patches), math.comb(int(geometry.patches), int(masked))
-        floor = 0.0
+        patches, masked, chance = int(geometry.patches), int(self.masked), 0.0
         for k, weight in enumerate(self.weights):
-            for size in geometry.area_size(k).astype(int).tolist():
-                if size <= masked:
-                    wholly_masked = math.comb(patches - size, int(masked) - size) / masks
-                    floor += weight * size * wholly_masked
-        return 0.5 * floor * self.law.mean_square
+            size = int(geometry.area_size(k)[geometry.class_areas[own, k]])
+            if size <= masked:
+                chance += weight * (math.comb(patches - size, masked - size) / math.comb(patches, masked))
+        return 0.5 * chance * self.law.mean_square
 
 
 def _cluster_weights(given: Any, K: int) -> Array:

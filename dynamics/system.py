@@ -338,9 +338,8 @@ class System:
         """
         geometry, state = self.setting.geometry, self.state(y)
         accept(geometry.patch_class is not None, "geometry", "scaling", "patches that can be counted")
-        first = geometry.patches_of(geometry.class_of(self.query))[0]
         pp = state[self.coordinates.pp[geometry.patch_class]]
-        pp[first if isinstance(self.query, str) else self.query] = state[-1]
+        pp[geometry.patch_of(self.query)] = state[-1]
         return {"fp": [state[index] for index in self.coordinates.fp], "pp": pp}
 
     def equations(self, numbers: bool = False) -> dict[str, sp.Expr]:

@@ -55,8 +55,7 @@ class Training:
         is none.
         """
         geometry = self.model.setting.geometry
-        own, coordinates = geometry.class_of(query), Coordinates.of(self.model.setting, query)
-        patch = int(geometry.patches_of(own)[0] if isinstance(query, str) else query)
+        patch, coordinates = geometry.patch_of(query), Coordinates.of(self.model.setting, query)
         of_patch = np.empty(len(self.model.positions), dtype=int)
         for s, coordinate in enumerate(coordinates.pp):
             of_patch[geometry.patches_of(s)] = coordinate

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +126,39 @@ class FiniteTransformer:
             losses, gradient = self._evaluate(Q, samples)
         accept(bool(np.isfinite(gradient).all()), "max |Q|", float(np.abs(Q).max()), "so small that scores are finite")
         return float(losses.sum()), gradient
+
+    def attention(self, Q: npt.ArrayLike, cluster: int = 0, latent: Any = None) -> Array:
+        """Attention of every query on every patch, where the query alone is masked.
+
+        Parameters
+        ----------
+        Q : (d, d) array
+            Finite.
+        cluster : int
+            The cluster of the sample.
+        latent : float or (N_k,) array, optional
+            What every area shows; by default the value of the law, where it has but one.
+
+        Returns
+        -------
+        (P, P) array
+            Rows are queries, and sum to 1. Exact.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, the law has several values, or scores are not finite.
+        """
+        Q, cluster = self._checked(Q), whole_number("cluster", cluster, 0, len(self._columns) - 1)
+        features = self._directions[self._columns[cluster]]
+        shown = self.setting.law.shown(latent, len(features))[:, None] * features
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = self.positions @ Q
+            score = rows @ (shown[self._area_of[cluster]] + self.positions).T
+            np.fill_diagonal(score, (rows * self.positions).sum(axis=1))  # a masked query shows nothing
+        accept(bool(np.isfinite(score).all()), "max |Q|", float(np.abs(Q).max()), "so small that scores are finite")
+        attention = np.exp(score - score.max(axis=1, keepdims=True))
+        return attention / attention.sum(axis=1, keepdims=True)
 
     def to_basis(self, Q: npt.ArrayLike) -> Array:
         """Q given in the coordinate basis, (d, d), in the basis of this model."""

@@ -1,34 +1,51 @@
 """The figures: numbers from ``dynamics``, then ink.
 
 Reading order: ``table`` (columns of numbers), ``style`` (how things look), ``maps`` (drawing on the patch grid),
-``moments`` (of a curve), one module a figure (``areas``, ``phases``, ``crosscheck``, ``picture``, ``exact_196``,
-``late_exact``, ``closures``), each with ``data(quick)``, which makes the table, and ``draw(figure, table)``; ``output``
-(a table to PNG, PDF and CSV), ``golden`` (tables against those on record).
+``plane`` (on that of κc and κs), ``moments`` (of a curve); one module a figure, in the order of FIGURES, each with its
+``Parameters``, ``data(p)``, which makes the table, and ``draw(figure, table, p)``; the last, ``claims``, with the
+``evidence`` for each of the paper's claims; ``output`` (a table to PNG, PDF, SVG and CSV), ``golden`` (tables against
+those on record), ``gallery`` (the figures in the repository).
 
-``python -m figures`` draws them all; in a notebook, ``figures.draw("phases", figures.data("phases", quick=True))``.
+``python -m figures`` draws them all. In a script or notebook numbers and ink are apart::
+
+    table = figures.data("phases", mask_ratio=0.75)  # recompute, with another parameter
+    figure = figures.draw(table)  # a Matplotlib figure, to restyle and save
+    table = figures.read("out/phases.csv")  # what was computed before
 """
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from figures.table import Table
 
-__all__ = ["FIGURES", "data", "draw", "module"]
+__all__ = ["FIGURES", "data", "draw", "module", "parameters", "read"]
 
 FIGURES = {
-    "areas": "a photograph as the model sees it: its areas, a masked sample, the target area of a query",
-    "phases": "Φ and Υ against time for Δ > 0 and Δ < 0: exact reduction and trained transformer",
+    "areas": "the data model: a photograph cut into areas, and clusters on a grid: mask, latents, target area",
+    "attention": "where a global and two local queries look: at initialisation, end of phase I, trained",
+    "phases": "Φ, attention and Υ against time for Δ > 0 and Δ < 0: exact reduction and trained transformer",
+    "balance": "dominant balance: which term of the rates of Φ drives which phase, for Δ > 0 and Δ < 0",
+    "loss": "L − L* against t: the 1/(4t) plateau, the max-margin law, the paper's bound on the time and its slack",
+    "diversity": "how diverse and how local attention becomes, by area structure and Δ, against a collapsed pattern",
+    "exponents": "half-time and plateau as powers of P, down to P = 10¹⁰⁰⁰, with the derived limits",
+    "regimes": "half-time, plateau and number of phases over (κc, κs), inside the paper's range and outside",
+    "latent": "latents in [L, U]: exponent of the half-time against U/L, and the paper's bound; the plateau",
+    "position": "how small Υ stays as P grows, and where it matters: small areas, and late",
+    "closures": "errors of the closures in the size of the areas and along the flow, and what a rate costs",
+    "gaps": "theory against training: reduction (none but rounding), step size (slope 1), sampling (slope −1/2)",
+    "gap-of-pictures": "the information gap Δ of real pictures against patch size, and where they lie over (κc, κs)",
     "crosscheck": "reduction and transformer over 2,000 steps of gradient descent: equal to rounding",
-    "picture": "a transformer trained on the photograph: when its areas lock on, where its queries look",
     "exact-196": "196 patches: transformers on sampled masks follow the exact reduction, not the mean-field one",
     "late-exact": "long after lock-on: 4t(L − L*) leaves the mean-field value for a squared max-margin norm",
-    "closures": "how far the closures are from the exact one: in the size of the areas, and along the flow",
+    "picture": "a transformer trained on the photograph: when its areas lock on, where its queries look",
+    "claims": "what the paper claims, each with a number measured here, its margin and the verdict",
 }
 
 
@@ -39,14 +56,37 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"figures.{name.replace('-', '_')}")
 
 
-def data(name: str, quick: bool = False) -> Table:
-    """The numbers of a figure, as columns of equal length; `quick` is coarser, and the same claim."""
-    table: Table = module(name).data(quick)
-    return table
+def parameters(name: str, quick: bool = False, **changes: Any) -> Any:
+    """The parameters of a figure, a named tuple, with changes; `quick` is coarser, and makes the same claim."""
+    found = module(name).Parameters(**(module(name).QUICK if quick else {}))
+    for key in changes:
+        if key not in found._fields:
+            raise ValueError(f"{key}={changes[key]!r}: {name} has the parameters {', '.join(found._fields)}")
+    return found._replace(**changes)
 
 
-def draw(name: str, table: Table) -> Figure:
-    """The figure of a table, as it is printed."""
+def data(name: str, quick: bool = False, **changes: Any) -> Table:
+    """The numbers of a figure, columns of equal length, and in `made_by` what made them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure or parameter.
+    """
+    from figures.output import compute
+
+    return compute(name, quick, parameters(name, quick, **changes))
+
+
+def draw(table: Table) -> Figure:
+    """The figure of a table from ``data`` or ``read``, as it is printed."""
     from figures.output import ink
 
-    return ink(name, table)
+    return ink(table)
+
+
+def read(path: str | Path) -> Table:
+    """The table in a CSV that ``python -m figures`` wrote; a ValueError if it holds none."""
+    from figures.table import read_csv
+
+    return read_csv(Path(path))

@@ -1,11 +1,13 @@
-"""How far each closure is from the exact one: in the size of the areas, and along the flow.
+"""How far each closure is from the exact one, in the size of the areas and along the flow, and what it costs.
 
 At a generic state the rates of the mean-field closure are off by O(1/C) and those of the second-order one by O(1/C²),
 C the size of an area. Along the flow states stop being generic at lock-on: from the half-time T on the second-order
 closure is worse than the mean-field one. Where half of the patches are masked that lasts a tenth of T, while the
 mean-field error passes through zero; where three quarters are, hundreds of T, and the second-order error soon is larger
 than the rate. Long after T neither is of use: the largest exact rate is that of Φ to the global area, which comes from
-masks that hide all of the target area, and mean counts do not see those.
+masks that hide all of the target area, and mean counts do not see those. A rate is a sum: in the exact
+closure over the counts of the target and of one other area (its conditional sum), in number like P^(3/2) once those too
+unlikely to matter are left out; in the others over a number that does not depend on P.
 """
 
 from __future__ import annotations
@@ -25,17 +27,21 @@ if TYPE_CHECKING:
 
     from dynamics.closures import Closure
 
-SIZE = (style.COLUMN, 5.3)
-SIZES, FLOW = "against area size", "along the exact flow"
+SIZE = (style.PAGE, 4.2)
+SIZES, FLOW, COST = "against area size", "along the exact flow", "cost"
+EXACT: Closure = "exact"
 SAMPLED: Closure = "sampled"
 MEAN_FIELD: Closure = "mean-field"
 SECOND_ORDER: Closure = "second-order"
 LOOK: dict[Closure, dict[str, Any]] = {
+    EXACT: {"color": style.INK, "marker": "D"},
     SAMPLED: {"color": style.GREEN, "marker": "^"},
     MEAN_FIELD: {"color": style.VERMILLION, "marker": "o"},
     SECOND_ORDER: {"color": style.BLUE, "marker": "s"},
 }
 
+
+ERRING = [closure for closure in LOOK if closure != EXACT]
 Array = npt.NDArray[np.float64]
 
 
@@ -57,13 +63,21 @@ class Parameters(NamedTuple):
     within: int = 80  # times there
 
 
-def parameters(quick: bool) -> Parameters:
-    return Parameters(per_decade=20, within=40) if quick else Parameters()
+COLUMNS = {
+    "part": "against area size, along the exact flow, or cost",
+    "closure": "exact, or which is held against it",
+    "mask_ratio": "γ",
+    "local_size": "patches of a local area",
+    "patches": "number of patches P",
+    "t": "time, in half-times T",
+    "error": "largest error of a rate over the largest exact rate",
+    "cost": "summands of a rate: terms of the exact sum, samples, mean counts, or points on rays from these",
+}
+QUICK: dict[str, Any] = {"per_decade": 20, "within": 40}
 
 
-def data(quick: bool) -> Table:
+def data(p: Parameters) -> Table:
     """The largest error of a rate over the largest exact rate: closure by closure, at every state, size and time."""
-    p = parameters(quick)
     return stack([*_at_generic_states(p), *_along_the_flow(p)])
 
 
@@ -77,14 +91,17 @@ def _at_generic_states(p: Parameters) -> list[Table]:
         geometry = dy.Geometry.single_cluster(p.global_ratio * size, size, p.areas)
         setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
         exact = dy.reduce(setting, "local")
+        fixed: dict[str, Any] = {"mask_ratio": p.mask_ratio, "local_size": size, "patches": int(geometry.patches)}
+        parts.append(rows(part=COST, closure=EXACT, **fixed, t=np.nan, error=np.nan, cost=_summands(exact)))
         if states is None:
             states = rng.normal(scale=p.scale, size=(p.states, len(exact.names)))
-        for closure in LOOK:
+        for closure in ERRING:
             seeds = range(p.states) if closure == SAMPLED else [0]
             systems = [dy.reduce(setting, "local", closure, samples=p.samples, seed=seed) for seed in seeds]
             error = [_error(systems[i % len(systems)], exact, y) for i, y in enumerate(states)]
-            fixed: dict[str, Any] = {"part": SIZES, "closure": closure, "mask_ratio": p.mask_ratio, "local_size": size}
-            parts.append(rows(**fixed, patches=int(geometry.patches), t=np.nan, error=error))
+            cost = _summands(systems[0])
+            parts.append(rows(part=COST, closure=closure, **fixed, t=np.nan, error=np.nan, cost=cost))
+            parts.append(rows(part=SIZES, closure=closure, **fixed, t=np.nan, error=error, cost=np.nan))
     return parts
 
 
@@ -106,8 +123,16 @@ def _along_the_flow(p: Parameters) -> list[Table]:
             system = dy.reduce(setting, "local", closure)
             error = [_error(system, exact, y) for y in flow.y.T]
             fixed: dict[str, Any] = {"part": FLOW, "closure": closure, "mask_ratio": ratio, "local_size": p.flow[1]}
-            parts.append(rows(**fixed, patches=int(geometry.patches), t=t, error=error))
+            parts.append(rows(**fixed, patches=int(geometry.patches), t=t, error=error, cost=np.nan))
     return parts
+
+
+def _summands(system: dy.System) -> float:
+    """Over how many rows or terms a rate is summed, or points on rays."""
+    rule: Any = system.rule
+    if system.closure == SECOND_ORDER:
+        return float(len(rule.centre.weight) + len(rule.row) * len(rule.reach))
+    return float(len(rule.weight))
 
 
 def _error(system: dy.System, exact: dy.System, y: Array) -> float:
@@ -115,11 +140,12 @@ def _error(system: dy.System, exact: dy.System, y: Array) -> float:
     return float(np.abs(system.rate(y) - rate).max() / np.abs(rate).max())
 
 
-def fit(table: Table, closure: Closure, sizes: int = 4) -> tuple[float, float]:
-    """Slope and intercept of log error against log size: the line through the medians of the largest sizes."""
-    found = select(table, part=SIZES, closure=closure)
+def fit(table: Table, closure: Closure, part: str = SIZES, sizes: int = 4) -> tuple[float, float]:
+    """Slope and intercept of log error, or cost, against log size: the line through medians at the largest sizes."""
+    found = select(table, part=part, closure=closure)
     largest = distinct(found["local_size"])[-sizes:]
-    medians = [np.median(select(found, local_size=size)["error"]) for size in largest]
+    name = "cost" if part == COST else "error"
+    medians = [np.median(select(found, local_size=size)[name]) for size in largest]
     slope, intercept = np.polyfit(np.log(largest), np.log(medians), 1)
     return float(slope), float(intercept)
 
@@ -139,33 +165,36 @@ def crossings(table: Table, mask_ratio: float) -> Array:
     return np.exp(at)
 
 
-def draw(figure: Figure, table: Table) -> None:
-    """Above medians and ranges over states, with the lines of the four largest sizes; below errors in time."""
-    above, below = figure.subplots(2, 1)
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
+    """Left medians and ranges over states, with the lines of the four largest sizes, and cost; right errors in time."""
+    parts: Any = figure.subfigures(1, 2)
+    left, right = parts
+    sizes, cost = left.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
     for closure in LOOK:
-        _sizes(above, table, closure)
-    above.set(
-        xscale="log", yscale="log", xlabel=r"size of a local area, $C_\mathrm{local}$", ylabel="error of the rate"
-    )
-    above.set_title("(a) generic states, areas all growing alike", loc="left")
-    above.legend(loc="lower left", handlelength=1.5, title="slope", title_fontsize=7, alignment="left")
-    above.set_ylim(bottom=4e-11)
+        if closure != EXACT:
+            _sizes(sizes, table, closure, p)
+        _cost(cost, table, closure)
+    sizes.set(xscale="log", yscale="log", ylabel="error of the rate", ylim=(4e-11, None))
+    sizes.set_title("(a) generic states, areas all growing alike", loc="left")
+    cost.set(xlabel=r"size of a local area, $C_\mathrm{local}$", ylabel="summands", ylim=(0.5, 2e6), yscale="log")
+    cost.set_title("(b) cost of a rate", loc="left")
+    sizes.legend(loc="lower left", handlelength=1.5, title="slope", title_fontsize=7, alignment="left")
 
-    p = parameters(quick=False)
-    close = below.inset_axes((0.57, 0.12, 0.41, 0.44))
+    below = right.subplots()
+    close = below.inset_axes((0.57, 0.08, 0.41, 0.38))
     flow = select(table, part=FLOW)
     for axes in (below, close):
         _flow(axes, table, flow)
     close.set(xlim=(p.near[0], p.near[1]), xscale="linear", ylim=(1e-3, 3), xticks=(0.9, 1, 1.1, 1.2, 1.3))
     close.tick_params(labelsize=6)
     below.set(xlabel="time $t / T$", ylabel="error of the rate", ylim=(5e-7, 5))
-    below.set_title(f"(b) along the exact flow, $P = {flow['patches'][0]}$", loc="left")
+    below.set_title(f"(c) along the exact flow, $P = {flow['patches'][0]}$", loc="left")
     lines = {rf"$\gamma = {ratio:g}$": {"linestyle": line} for ratio, line in _lines(flow).items()}
-    names = {MEAN_FIELD: LOOK[MEAN_FIELD]["color"], SECOND_ORDER: LOOK[SECOND_ORDER]["color"]}
-    drawn = [below.plot([], [], color=color)[0] for color in names.values()]
+    names = (MEAN_FIELD, SECOND_ORDER)
+    drawn = [below.plot([], [], **LOOK[closure])[0] for closure in names]
     drawn += [below.plot([], [], color=style.GREY, **look)[0] for look in lines.values()]
     drawn += below.plot([], [], **EQUAL)
-    figure.legend(drawn, [*names, *lines, "(b): equal"], loc="outside lower center", ncols=3, handlelength=2.4)
+    right.legend(drawn, [*names, *lines, "equal"], loc="outside lower center", ncols=3, handlelength=2.4)
 
 
 EQUAL: dict[str, Any] = {
@@ -177,17 +206,26 @@ EQUAL: dict[str, Any] = {
 }
 
 
-def _sizes(axes: Axes, table: Table, closure: Closure) -> None:
+def _sizes(axes: Axes, table: Table, closure: Closure, p: Parameters) -> None:
     found, look = select(table, part=SIZES, closure=closure), LOOK[closure]
     sizes = np.array(distinct(found["local_size"]))
     errors = [select(found, local_size=size)["error"] for size in sizes.tolist()]
     low, middle, high = np.array([np.quantile(error, (0, 0.5, 1)) for error in errors]).T
     slope, intercept = fit(table, closure)
     x = sizes * (1.12 if closure == SAMPLED else 1)  # its bars would hide those of mean-field
-    number = f" ({parameters(quick=False).samples:,})" if closure == SAMPLED else ""
+    number = f" ({p.samples:,})" if closure == SAMPLED else ""
     label = f"{closure}{number}: $-{-slope:.2f}$"
     axes.errorbar(x, middle, (middle - low, high - middle), **look, linestyle="none", elinewidth=0.6, label=label)
     axes.plot(x, np.exp(intercept) * sizes**slope, color=look["color"], linewidth=0.8)
+
+
+def _cost(axes: Axes, table: Table, closure: Closure) -> None:
+    found, slope = select(table, part=COST, closure=closure), fit(table, closure, COST)[0]
+    axes.plot(found["local_size"], found["cost"], **LOOK[closure], linewidth=0.8)
+    label = closure if abs(slope) < 1e-9 else f"{closure}: slope ${slope:.2f}$"
+    place: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": 7}
+    at, shift = (-2, (-8, 2)) if closure == EXACT else (-1, (0, 3))
+    axes.annotate(label, (found["local_size"][at], found["cost"][at]), xytext=shift, **place)
 
 
 def _lines(flow: Table) -> dict[float, Any]:
@@ -200,7 +238,7 @@ def _flow(axes: Axes, table: Table, flow: Table) -> None:
     for ratio, line in _lines(flow).items():
         for closure in (MEAN_FIELD, SECOND_ORDER):
             curve = select(flow, mask_ratio=ratio, closure=closure)
-            axes.plot(curve["t"], curve["error"], color=LOOK[closure]["color"], linestyle=line)
+            axes.plot(curve["t"], curve["error"], **LOOK[closure], linestyle=line, markevery=0.13)
         axes.plot(*crossings(table, ratio), **EQUAL)
     axes.axvline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     axes.set(xscale="log", yscale="log")

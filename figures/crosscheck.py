@@ -13,7 +13,7 @@ import numpy as np
 
 import dynamics as dy
 from figures import style
-from figures.table import Table, distinct, rows, select, stack
+from figures.table import Table, distinct, keep, rows, select, stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ class Parameters(NamedTuple):
         ((0, 0, 0, 0, 0, 1, 1, 1, 2),),
         ((0, 0, 0, 0, 1, 1, 2, 2, 2), (1, 0, 0, 1, 1, 0, 0, 0, 1)),
     )
-    latent: tuple[tuple[float, ...], tuple[float, ...]] = ((0.4, 1.0, 1.7), (0.3, 0.45, 0.25))
+    latent: tuple[tuple[float, ...], tuple[float, ...]] = ((0.4, 1.5), (0.6, 0.4))
     mask_ratio: float = 0.5
     step_size: float = 0.5
     steps: int = 2000
@@ -37,15 +37,19 @@ class Parameters(NamedTuple):
     seed: int = 0
 
 
-def parameters(quick: bool) -> Parameters:
-    return Parameters(steps=200, every=5) if quick else Parameters()
+COLUMNS = {
+    "clusters": "number of clusters K",
+    "step": "of gradient descent",
+    "difference": "largest |reduction − transformer| over every Φ and Υ of every query",
+    "largest": "largest |Φ| or |Υ|",
+}
+QUICK: dict[str, Any] = {"steps": 100, "every": 5}
 
 
-def data(quick: bool) -> Table:
+def data(p: Parameters) -> Table:
     """Largest difference over every Φ and Υ of every query, and the largest of them, at every recorded step."""
     from tqdm import tqdm
 
-    p = parameters(quick)
     parts = []
     for labels in tqdm(p.labels, "crosscheck: problems", leave=False, disable=None):
         geometry = dy.Geometry.from_labels(labels)
@@ -66,10 +70,10 @@ def data(quick: bool) -> Table:
     return stack(parts)
 
 
-def draw(figure: Figure, table: Table) -> None:
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
     """Differences as points; as lines, the rounding of the largest coordinate, and the tolerance."""
     axes, bits = figure.subplots(), np.finfo(float).nmant
-    table = {name: column[table["step"] > 0] for name, column in table.items()}
+    table = keep(table, table["step"] > 0)
     looks: tuple[dict[str, Any], ...] = (
         {"color": style.VERMILLION, "marker": "o", "linestyle": "-", "markerfacecolor": "none"},
         {"color": style.BLUE, "marker": "x", "linestyle": "--"},

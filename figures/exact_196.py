@@ -16,7 +16,7 @@ import numpy.typing as npt
 import dynamics as dy
 from figures import style
 from figures.moments import crossing, end_of_first_phase
-from figures.table import Table, rows, select, stack
+from figures.table import Table, keep, rows, select, stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,17 +46,23 @@ class Parameters(NamedTuple):
     marks: tuple[int, int] = (16, 8)  # before and after
 
 
-def parameters(quick: bool) -> Parameters:
-    return Parameters(step_size=4.0, samples=256, seeds=4, last=400.0, marks=(10, 4)) if quick else Parameters()
+COLUMNS = {
+    "quantity": "Φ (fp), Υ (pp) or attention of a local query; or a moment, of which value is the time",
+    "source": "exact or mean-field reduction, or transformer",
+    "t": "time, η · iteration",
+    "value": "of the quantity; of the transformer the mean over trainings and local patches",
+    "spread": "standard deviation over trainings and local patches",
+    "error": "standard error of the mean",
+}
+QUICK: dict[str, Any] = {"step_size": 4.0, "samples": 256, "seeds": 4, "last": 240.0, "marks": (10, 4)}
 
 
-def data(quick: bool) -> Table:
+def data(p: Parameters) -> Table:
     """Φ, Υ and attention of a local query against time, and its half-time: both closures and the transformers.
 
     Of the transformers the mean over trainings and local patches, the spread of one of these, and the standard error of
     the mean, from how far the trainings, each a mean over patches, lie apart.
     """
-    p = parameters(quick)
     setting = dy.Setting(
         dy.Geometry.single_cluster(p.global_size, p.local_size, p.local_areas), mask_ratio=p.mask_ratio
     )
@@ -130,33 +136,35 @@ def _statistics(values: Array) -> dict[str, Array]:
 def scores(table: Table, closure: str) -> Table:
     """Quantity, time and z: how many standard errors the transformers lie from a closure, after t = 0."""
     measured = select(table, source=TRANSFORMER)
-    measured = {name: column[measured["t"] != 0] for name, column in measured.items()}
+    measured = keep(measured, measured["t"] != 0)
     z = []
     for quantity, t, value, error in zip(*(measured[c] for c in ("quantity", "t", "value", "error")), strict=True):
         predicted = select(table, source=closure, quantity=quantity)
         at = predicted["value"][0] if np.isnan(t) else np.interp(t, predicted["t"], predicted["value"])
         z.append((value - at) / error)
-    return {"quantity": measured["quantity"], "t": measured["t"], "z": np.array(z)}
+    return rows(quantity=measured["quantity"], t=measured["t"], z=z)
 
 
-def draw(figure: Figure, table: Table) -> None:
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
     """Above Φ and attention; below what tells the closures apart: differences in Φ, and the late law."""
     from matplotlib.ticker import FuncFormatter
 
     (fp, attention), (difference, late) = figure.subplots(2, 2)
-    p = parameters(quick=False)
-    early = {name: column[~(table["t"] > p.early)] for name, column in table.items()}
+    early = keep(table, ~(table["t"] > p.early))
     half = select(table, quantity="half-time", source=EXACT)["value"][0]
     for axes, prefix, label in ((fp, "fp", r"$\Phi_{p\to v}$"), (attention, "attention", "attention of the query")):
         for group in GROUPS:
             _curves(axes, select(early, quantity=f"{prefix}.{group}"), group)
-        axes.set(ylabel=label, xlim=(0, p.early), xlabel=r"time $t = \eta\,\times$ iteration")
+        axes.set(ylabel=label, xlim=(-0.01 * p.early, 1.01 * p.early), xlabel=r"time $t = \eta\,\times$ iteration")
     for group in GROUPS:
         _differences(difference, select(early, quantity=f"fp.{group}"), group)
     difference.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
-    difference.set(ylabel=r"$\Phi_{p\to v}$ $-$ exact", xlim=(0, p.early), xlabel=fp.get_xlabel())
+    difference.set(ylabel=r"$\Phi_{p\to v}$ $-$ exact", xlim=(-0.01 * p.early, 1.01 * p.early), xlabel=fp.get_xlabel())
     _late(late, select(table, quantity="attention.target"), half, p)
     late.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
+    titles = (r"(a) correlations $\Phi$", "(b) attention", r"(c) $\Phi$ less the exact one", "(d) long after lock-on")
+    for axes, title in zip((fp, attention, difference, late), titles, strict=True):
+        axes.set_title(title, loc="left")
     for axes in (fp, attention, difference):
         axes.axvline(half, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
@@ -168,7 +176,7 @@ def draw(figure: Figure, table: Table) -> None:
     names = (
         "exact reduction",
         "mean-field",
-        "transformers on sampled masks, ± standard deviation (below: error of the mean)",
+        "transformers on sampled masks, ± standard deviation; in (c), (d) error of the mean",
     )
     figure.legend(drawn, names, loc="outside lower center", ncols=3)
 
@@ -186,7 +194,8 @@ def _curves(axes: Axes, part: Table, group: str) -> None:
 def _differences(axes: Axes, part: Table, group: str) -> None:
     """What mean-field and the transformers differ by from the exact reduction."""
     look, (exact, mean, trained) = style.LOOK[group], (select(part, source=s) for s in (EXACT, MEAN_FIELD, TRANSFORMER))
-    axes.plot(mean["t"], mean["value"] - exact["value"], color=look["color"], linestyle="--")
+    line = {**look, "linestyle": "--", "markerfacecolor": "none", "markevery": 0.15}
+    axes.plot(mean["t"], mean["value"] - exact["value"], **line)
     off = trained["value"] - np.interp(trained["t"], exact["t"], exact["value"])
     axes.errorbar(trained["t"], off, trained["error"], color=look["color"], marker=look["marker"], linestyle="none")
 

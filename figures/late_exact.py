@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 import dynamics as dy
 from figures import style
-from figures.table import Table, distinct, rows, select, stack
+from figures.moments import excess_times_4t
+from figures.table import Table, distinct, keep, rows, select, stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,10 +29,14 @@ CHOSEN, LEAST = "max-margin, winners of the half-time", "max-margin, least of al
 Array = npt.NDArray[np.float64]
 
 
+SMALL = ((8, 2, 4, 8), (8, 4, 3, 10), (88, 3, 4, 50), (40, 6, 4, 32), (24, 12, 2, 12), (12, 8, 2, 7))
+LARGE = ((98, 7, 14, 98), (98, 14, 7, 98))  # P = 196: by the integral
+
+
 class Parameters(NamedTuple):
     """(global size, local size, local areas, masked patches), small local areas first; and how far and fine."""
 
-    geometries: tuple[tuple[int, int, int, int], ...]
+    geometries: tuple[tuple[int, int, int, int], ...] = SMALL + LARGE
     last: float = 30.0  # log10 of the last time shown
     beyond: float = 2.0  # decades more, after which the loss is taken to fall as 1/t
     per_decade: int = 20
@@ -39,19 +44,24 @@ class Parameters(NamedTuple):
     window: float = 5.0  # decades between the three values of an extrapolation
 
 
-SMALL = ((8, 2, 4, 8), (8, 4, 3, 10), (88, 3, 4, 50), (40, 6, 4, 32), (24, 12, 2, 12), (12, 8, 2, 7))
-LARGE = ((98, 7, 14, 98), (98, 14, 7, 98))  # P = 196: by the integral
+COLUMNS = {
+    "areas": "patches of the global area + number × patches of the local ones",
+    "local_size": "patches of a local area",
+    "patches": "number of patches P",
+    "masked": "masked patches γP",
+    "source": "exact reduction, its limit, or a squared max-margin norm",
+    "t": "time, η · iteration",
+    "value": "4t(L_p − L*_p), or what it tends to",
+    "error": "uncertainty of the limit",
+}
+QUICK: dict[str, Any] = {"geometries": SMALL, "per_decade": 18, "every": 3}
 
 
-def parameters(quick: bool) -> Parameters:
-    return Parameters(SMALL, per_decade=18, every=3) if quick else Parameters(SMALL + LARGE)
-
-
-def data(quick: bool) -> Table:
+def data(p: Parameters) -> Table:
     """4t(L_p − L*_p) of a local query from its half-time on, its limit, and the max-margin ‖θ*‖²."""
     from tqdm import tqdm
 
-    p, parts = parameters(quick), list[Table]()
+    parts = list[Table]()
     for *sizes, masked in tqdm(p.geometries, "late-exact: geometries", leave=False, disable=None):
         geometry = dy.Geometry.single_cluster(*sizes)
         setting = dy.Setting(geometry, mask_ratio=masked / geometry.patches)
@@ -61,7 +71,7 @@ def data(quick: bool) -> Table:
         log_t = np.linspace(half.log_t[-1], decades * math.log(10), round(p.per_decade * decades))
         t = np.exp(log_t)
         flow = dy.integrate(system, t_end=t[-1], t_eval=t, variable="log-time", rtol=1e-9, atol=1e-11)
-        value = _excess(system, flow)
+        value = excess_times_4t(system, flow)
         shown = np.flatnonzero(log_t <= p.last * math.log(10))[:: p.every]
         limit, error = _limit(log_t / math.log(10), value, p)
         chosen, least = dy.max_margin(setting, "local", half.y[:, -1]), dy.max_margin(setting, "local")
@@ -76,23 +86,6 @@ def data(quick: bool) -> Table:
     return stack(parts)
 
 
-def _excess(system: dy.System, flow: dy.Trajectory) -> Array:
-    """4t(L_p − L*_p) = 4t ∫_t^∞ Σ mult rate² dt': the difference itself has no digits left once it is far below L*_p.
-
-    Between two times t²·Σ mult rate², all but constant, is a straight line in log t; beyond the last, constant.
-    """
-    rates = np.array([system.rate(y) for y in flow.y.T])
-    local = 4 * (flow.t[:, None] * rates) ** 2 @ system.multiplicity
-    step = np.diff(flow.log_t)
-    shrink = np.exp(-step)
-    bend = (1 - shrink) / step - shrink  # ∫ of a line from 1 to 0 and from 0 to 1 with the weight e^{−s}
-    inside = local[:-1] * (1 - shrink - bend) + local[1:] * bend
-    value = local.copy()
-    for i in range(len(step) - 1, -1, -1):
-        value[i] = inside[i] + shrink[i] * value[i + 1]
-    return value
-
-
 def _limit(log10_t: Array, value: Array, p: Parameters) -> tuple[float, float]:
     """The limit, were the rest a power of t, and its error: the limit that a window earlier would have given."""
 
@@ -104,18 +97,24 @@ def _limit(log10_t: Array, value: Array, p: Parameters) -> tuple[float, float]:
     return at(p.last), abs(at(p.last) - at(p.last - p.window))
 
 
-def draw(figure: Figure, table: Table) -> None:
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
     """Left small local areas, often wholly masked; right larger ones, where the mean-field law holds for long."""
     from matplotlib.ticker import FuncFormatter
 
     panels = figure.subplots(1, 2, sharey=True)
     large = table["local_size"] > 6
-    for axes, chosen, title in zip(panels, (~large, large), ("of 2 to 6", "of 7 to 14"), strict=True):
-        part = {name: column[chosen] for name, column in table.items()}
+    for axes, chosen, title in zip(
+        panels,
+        (~large, large),
+        ("(a) local areas of 2 to 6 patches", "(b) local areas of 7 to 14 patches"),
+        strict=True,
+    ):
+        part = keep(table, chosen)
         axes.axhline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         for areas, look in zip(distinct(part["areas"]), style.LOOK.values(), strict=False):
             _curve(axes, select(part, areas=areas), look)
-        axes.set(xscale="log", yscale="log", xlim=(10, 1e34), xlabel="time $t$", title=f"local areas {title} patches")
+        axes.set(xscale="log", yscale="log", xlim=(10, 1e34), xlabel="time $t$")
+        axes.set_title(title, loc="left")
         axes.legend(loc="upper right", handlelength=2.6)
     panels[0].set(ylabel=r"$4t\,(L_p - L_p^\ast)$", ylim=(0.7, 40), yticks=(1, 2, 5, 10, 20))
     panels[0].yaxis.set_major_formatter(FuncFormatter("{:g}".format))

@@ -1,4 +1,4 @@
-"""Drawing on the patch grid, in the proportions of the photograph."""
+"""Drawing on the patch grid, in the proportions of the photograph or square by square."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Grid = npt.NDArray[Any]
 
 
-def patch_rows(values: npt.ArrayLike) -> Table:
+def patch_rows(values: npt.ArrayLike) -> dict[str, Grid]:
     """Row, column and value of every patch of an (H, W) array."""
     grid = np.asarray(values, dtype=float)
     row, column = np.indices(grid.shape)
@@ -41,11 +41,24 @@ def area_colours(area: Grid) -> Grid:
     return palette[area.astype(int) % len(palette)]
 
 
-def show(axes: Axes, values: Grid, title: str, **options: Any) -> AxesImage:
-    """An (H, W[, 3]) map of the photograph, without ticks; a patch is as tall, against its width, as it is there."""
+def blocks(grid: tuple[int, int], block: tuple[int, int], copies: tuple[int, int]) -> Grid:
+    """Area of every patch, (P,): 1, 2, ... in blocks of (h, w) patches, spread over the grid in rows and columns.
+
+    What lies between them is the global area, 0. A block is in the middle of its share of the grid.
+    """
+    area = np.zeros(grid, dtype=int)
+    for m, place in enumerate(np.ndindex(copies)):
+        share = [length // number for length, number in zip(grid, copies, strict=True)]
+        start = [i * s + (s - b) // 2 for i, s, b in zip(place, share, block, strict=True)]
+        area[start[0] : start[0] + block[0], start[1] : start[1] + block[1]] = m + 1
+    return area.ravel()
+
+
+def show(axes: Axes, values: Grid, title: str, square: bool = False, **options: Any) -> AxesImage:
+    """An (H, W[, 3]) map, without ticks; a patch is a square, or as tall, against its width, as in the photograph."""
     height, width, _ = pixels().shape
     rows, columns = values.shape[:2]
-    shown = axes.imshow(values, aspect=(height / rows) / (width / columns), **options)
+    shown = axes.imshow(values, aspect=1 if square else (height / rows) / (width / columns), **options)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(title)

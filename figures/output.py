@@ -1,9 +1,12 @@
-"""A figure's table to PNG, PDF and CSV, each with what made it."""
+"""A figure's table to CSV, and to PNG, PDF or SVG, each with what made it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +15,84 @@ from matplotlib.figure import Figure
 
 import derivations
 from derivations._shell import versions, write_beside
-from figures import module, style
-from figures.table import Table, write_csv
+from figures import module, parameters, style
+from figures.table import Table, read_csv, write_csv
 
 
-def ink(name: str, table: Table) -> Figure:
+def compute(name: str, quick: bool, p: Any) -> Table:
+    """The table of a figure with these parameters, and what made it."""
+    table: Table = module(name).data(p)
+    return Table(table, provenance(name, quick, p))
+
+
+def ink(table: Table) -> Figure:
     """The figure of a table; needs no display, and no pyplot."""
-    drawn = module(name)
+    drawn = module(table.made_by.get("figure", ""))
+    p = drawn.Parameters(**{key: _tuples(value) for key, value in table.made_by["parameters"].items()})
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=drawn.SIZE, layout="constrained")
-        drawn.draw(figure, table)
-        figure.canvas.draw()  # while the style holds
+        drawn.draw(figure, table, p)
+        figure.draw_without_rendering()  # while the style holds
     return figure
 
 
-def write(name: str, quick: bool, out: Path) -> list[Path]:
-    """Compute and draw a figure into a folder, all three files or none; returns their paths."""
-    table = module(name).data(quick)
-    figure, made_by = ink(name, table), provenance(name, quick)
-    text = json.dumps(made_by, ensure_ascii=False)
-    title = f"attention-dynamics: {name}"
-    paths = [out / f"{name}{suffix}" for suffix in (".png", ".pdf", ".csv")]
+def write(name: str, quick: bool, out: Path, formats: Sequence[str], **changes: Any) -> list[Path]:
+    """Draw a figure, its parameters changed, into a folder, all files or none; returns their paths.
+
+    Its numbers are those of the table that lies there, if the same parameters, equations, code and versions made it.
+    """
+    p = parameters(name, quick, **changes)
+    table = _stored(out / f"{name}.csv", provenance(name, quick, p)) or compute(name, quick, p)
+    figure, text = ink(table), json.dumps(table.made_by, ensure_ascii=False)
+    said = {"Title": f"attention-dynamics: {name}"}
+    metadata: dict[str, dict[str, Any]] = {
+        "png": said | {"Description": text},
+        "pdf": said | {"Subject": text, "CreationDate": None},
+        "svg": said | {"Description": text, "Date": None},
+    }
+    paths = [out / f"{name}.{suffix}" for suffix in (*formats, "csv")]
     with ExitStack() as files, matplotlib.style.context(["default", style.RC]):
-        png, pdf, csv = (files.enter_context(write_beside(path)) for path in paths)
-        figure.savefig(png, metadata={"Title": title, "Description": text})
-        figure.savefig(pdf, metadata={"Title": title, "Subject": text, "CreationDate": None})
-        write_csv(csv, table, made_by)
+        *pictures, numbers = (files.enter_context(write_beside(path)) for path in paths)
+        for path, suffix in zip(pictures, formats, strict=True):
+            figure.savefig(path, metadata=metadata[suffix])
+        write_csv(numbers, table)
+        if hasattr(module(name), "markdown"):
+            paths.append(out / f"{name}.md")
+            files.enter_context(write_beside(paths[-1])).write_text(module(name).markdown(table), encoding="utf-8")
     return paths
 
 
-def provenance(name: str, quick: bool) -> dict[str, Any]:
-    """What makes a figure: its parameters, seeds among them, versions, and the hash of the equations."""
-    return {
+def provenance(name: str, quick: bool, p: Any) -> dict[str, Any]:
+    """What makes a table: its parameters, seeds among them, equations, code and versions; and what its columns are."""
+    made_by = {
         "figure": name,
         "quick": quick,
-        "parameters": module(name).parameters(quick)._asdict(),
+        "parameters": p._asdict(),
         "equations": derivations.source_hash(),
+        "code": _code(),
         "versions": versions(),
+        "columns": module(name).COLUMNS,
     }
+    read_back: dict[str, Any] = json.loads(json.dumps(made_by))
+    return read_back
+
+
+@cache
+def _code() -> str:
+    """Hash of the text of what computes the tables."""
+    here = Path(__file__).parent
+    sources = sorted([*(here.parent / "dynamics").glob("*.py"), *here.glob("*.py")])
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+
+
+def _stored(path: Path, made_by: dict[str, Any]) -> Table | None:
+    """The table in a file, if this made it."""
+    try:
+        table = read_csv(path)
+    except (OSError, ValueError):
+        return None
+    return table if table.made_by == made_by else None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

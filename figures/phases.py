@@ -1,8 +1,8 @@
-"""How a local query learns: Φ and Υ against time, for an information gap Δ above and below zero.
+"""How a local query learns: Φ, attention and Υ against time, for an information gap Δ above and below zero.
 
-The exact reduction as lines, transformers trained on sampled masks as points. For Δ > 0 there are two phases: Φ to the
-global area falls first (I), then Φ to the target area grows and attention locks on (II). For Δ < 0 the target grows
-from the start.
+The exact reduction (continuous-time) as lines, transformers trained on sampled masks as points. For Δ > 0 there are two
+phases before the half-time T: Φ to the global area falls and attention leaves it (I), then Φ to the target area grows
+and attention locks on (II). For Δ < 0 the target grows from the start.
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE = (style.PAGE, 5.4)
+SIZE = (style.PAGE, 5.2)
 REDUCTION, TRANSFORMER = "exact reduction", "transformer"
+ATTENTION = {
+    "attention.target": "$A_a$, target area",
+    "attention.global": "$A_1$, global area",
+    "attention.other": r"$\sum A_m$, other areas",
+    "attention.masked": "masked patches",
+}
+MASKED: dict[str, Any] = {"color": style.GREY, "linestyle": (0, (1, 1)), "marker": "v"}
 HALF_TIME, PHASE_END = "half-time", "end of phase I"
 
 
@@ -40,13 +47,20 @@ class Parameters(NamedTuple):
     seeds: int = 12
 
 
-def parameters(quick: bool) -> Parameters:
-    return Parameters(curve_points=60, marks=10, seeds=3) if quick else Parameters()
+COLUMNS = {
+    "gap": "information gap Δ",
+    "areas": "patches of the global area + number × patches of the local ones",
+    "coordinate": "Φ (fp), Υ (pp) or attention of a local query; that at the mean counts, on a group as a whole",
+    "source": "exact reduction, transformer, or a moment, of which t is the time",
+    "t": "time, η · iteration",
+    "value": "of the Φ, Υ or attention; of the transformer the mean over trainings and local patches",
+    "spread": "standard deviation over trainings and local patches",
+}
+QUICK: dict[str, Any] = {"curve_points": 60, "marks": 10, "seeds": 3}
 
 
-def data(quick: bool) -> Table:
-    """Every coordinate of a local query: the exact curve, and mean and spread over trainings and local patches."""
-    p = parameters(quick)
+def data(p: Parameters) -> Table:
+    """Of a local query, everything drawn: the exact curve, and mean and spread over trainings and local patches."""
     parts: list[Table] = []
     for sizes in p.geometries:
         setting = dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio)
@@ -62,42 +76,50 @@ def data(quick: bool) -> Table:
             rows(**fixed, coordinate="", source=name, t=moment, value=np.nan, spread=np.nan)
             for name, moment in moments.items()
         ]
-        for name, curve, values in zip(system.names, flow.y, np.moveaxis(trained, 1, 0), strict=True):
+        for name, curve, values in zip(
+            [*system.names, *ATTENTION], _drawn(flow), np.moveaxis(trained, 1, 0), strict=True
+        ):
             fixed["coordinate"] = name
             parts.append(rows(**fixed, source=REDUCTION, t=flow.t, value=curve, spread=np.nan))
             parts.append(rows(**fixed, source=TRANSFORMER, t=t, value=values.mean(axis=0), spread=values.std(axis=0)))
     return stack(parts)
 
 
+def _drawn(curve: dy.Trajectory) -> npt.NDArray[np.float64]:
+    """Every coordinate, then the attention on every group that is drawn: (n, m)."""
+    return np.vstack([curve.y, *(curve.attention[name.removeprefix("attention.")] for name in ATTENTION)])
+
+
 def _train(setting: dy.Setting, patches: range, every: int, p: Parameters) -> npt.NDArray[np.float64]:
-    """Coordinates of these queries in every training: (trainings × patches, coordinates, marks + 1)."""
+    """What is drawn of these queries in every training: (trainings × patches, n, marks + 1)."""
     from tqdm import tqdm
 
     found = []
     for seed in tqdm(range(p.seeds), "phases: training transformers", leave=False, disable=None):
         model = dy.FiniteTransformer(setting, seed=seed, basis="coordinates")
         training = model.train(p.step_size, every * p.marks, samples=p.samples, every=every)
-        found += [training.of(patch).y for patch in patches]
+        found += [_drawn(training.of(patch)) for patch in patches]
     return np.array(found)
 
 
-def draw(figure: Figure, table: Table) -> None:
-    """Rows: Φ, Υ, and Υ again without that of the target area, whose scale hides the others."""
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
+    """Rows: Φ, attention, Υ."""
     gaps = distinct(table["gap"])
-    axes = figure.subplots(3, len(gaps), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 2, 2))
+    axes = figure.subplots(3, len(gaps), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 3, 2))
     names = [name for name in distinct(table["coordinate"]) if name]
-    pp = [name for name in names if name.startswith("pp.")]
-    shown = [[name for name in names if name not in pp], pp, [name for name in pp if name != "pp.target"]]
-    for column, gap in zip(axes.T, gaps, strict=True):
+    shown = [[name for name in names if name.startswith(kind)] for kind in ("fp", "attention", "pp")]
+    for letter, column, gap in zip("ab", axes.T, gaps, strict=True):
         panel = select(table, gap=gap)
-        column[0].set_title(rf"$\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches")
+        column[0].set_title(
+            rf"({letter}) $\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches", loc="left", pad=14
+        )
         column[-1].set_xlabel(r"time $t = \eta\,\times$ iteration")
         _mark_moments(column, panel)
         for axis, coordinates in zip(column, shown, strict=True):
             axis.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
             for name in coordinates:
                 _curve(axis, select(panel, coordinate=name), name)
-    labels = (r"$\Phi_{p\to v}$", r"$\Upsilon_{p\to q}$", r"$\Upsilon_{p\to q}$, enlarged")
+    labels = (r"$\Phi_{p\to v}$", "attention of the query $p$", r"$\Upsilon_{p\to q}$")
     for axis, label in zip(axes, labels, strict=True):
         axis[0].set_ylabel(label)
         axis[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.6)
@@ -109,22 +131,25 @@ def draw(figure: Figure, table: Table) -> None:
 
 
 def _mark_moments(column: Any, panel: Table) -> None:
-    """The half-time T, and the first phase where there is one."""
+    """The half-time T, and the phases: I shaded, where there is one."""
     half, end = (float(select(panel, source=name)["t"][0]) for name in (HALF_TIME, PHASE_END))
     for axis in column:
         axis.axvline(half, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         axis.axvspan(0, end, color=style.GREY, alpha=0.18, linewidth=0, zorder=0)
-    place = {"xycoords": ("data", "axes fraction"), "va": "top", "textcoords": "offset points"}
-    column[0].annotate("$T$", (half, 1), xytext=(3, 0), **place)
-    if end > 0:
-        column[0].annotate("I", (end / 2, 1), xytext=(0, 0), ha="center", **place)
-        column[0].annotate("II", ((end + half) / 2, 1), xytext=(0, 0), ha="center", **place)
+    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "bottom", "ha": "center"}
+    place |= {"xytext": (0, 1), "textcoords": "offset points"}
+    column[0].annotate("$T$", (half, 1), **place)
+    for name, middle in (
+        (("phase I", end / 2), ("phase II", (end + half) / 2)) if end > 0 else [("one phase", half / 2)]
+    ):
+        column[0].annotate(name, (middle, 1), **place)
 
 
 def _curve(axis: Axes, table: Table, name: str) -> None:
     """The exact curve, and the transformers as points with their spread."""
-    look, exact, trained = style.look(name), select(table, source=REDUCTION), select(table, source=TRANSFORMER)
+    look = MASKED if name == "attention.masked" else style.look(name)
+    exact, trained = select(table, source=REDUCTION), select(table, source=TRANSFORMER)
     axis.plot(exact["t"], exact["value"], color=look["color"], linestyle=look["linestyle"])
     points: dict[str, Any] = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
     axis.errorbar(trained["t"], trained["value"], trained["spread"], **points)
-    axis.plot([], [], **look, label=style.SYMBOL[name])
+    axis.plot([], [], **look, label=(style.SYMBOL | ATTENTION)[name])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-SIZE = (style.PAGE, 4.6)
+SIZE = (style.PAGE, 4.3)
 PREDICTED, MEASURED = "mean-field", "transformer"
 NO_QUERY = -1  # where a row is about no one query
 
@@ -43,15 +43,21 @@ class Parameters(NamedTuple):
     query_areas: tuple[int, ...] = (0, 5, 7)
 
 
-def parameters(quick: bool) -> Parameters:
-    if quick:
-        return Parameters(grid=(10, 10), areas=6, step_size=0.5, samples=128, records=100, query_areas=(0, 3, 5))
-    return Parameters()
+COLUMNS = {
+    "quantity": "what value is",
+    "source": "mean-field reduction or transformer",
+    "query": "patch whose attention it is, or −1",
+    "t": "time of the attention, η · iteration",
+    "row": "of the patch grid",
+    "column": "of the patch grid",
+    "value": "area number, half-time (η · iteration), or attention as a multiple of 1/P",
+}
+QUICK: dict[str, Any] = {"grid": (10, 10), "areas": 6, "step_size": 0.5, "samples": 128, "records": 100}
+QUICK |= {"query_areas": (0, 3, 5)}
 
 
-def data(quick: bool) -> Table:
+def data(p: Parameters) -> Table:
     """Area, predicted and measured half-time of every patch; attention of some queries, each at its predicted T."""
-    p = parameters(quick)
     setting = dy.Setting(dy.Geometry.from_image(maps.pixels(), p.grid, p.areas, p.seed), mask_ratio=p.mask_ratio)
     assert setting.geometry.area_of is not None
     area = setting.geometry.area_of[0]
@@ -92,8 +98,8 @@ def _attention(fp: Array, pp: Array, query: int, setting: dy.Setting) -> Array:
     return patches * shown / total
 
 
-def draw(figure: Figure, table: Table) -> None:
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1.12, 1))
+def draw(figure: Figure, table: Table, p: Parameters) -> None:
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
     area = maps.grid_of(table, quantity="area")
     _draw_times(parts[0], table, area)
     _draw_attention(parts[1], table, area)
@@ -103,17 +109,18 @@ def draw(figure: Figure, table: Table) -> None:
 
 def _draw_times(figure: SubFigure, table: Table, area: maps.Grid) -> None:
     """The photograph, its areas, and half-times: as maps, and how far the trained ones are from those predicted."""
-    photo, areas, *times, deviation = figure.subplots(1, 5, width_ratios=(1, 1, 1, 1, 1.2))
-    maps.photograph(photo, "photograph")
+    parts: Any = figure.subfigures(1, 2, width_ratios=(4, 1.45))
+    photo, areas, *times = parts[0].subplots(1, 4)
+    maps.photograph(photo, "(a) photograph")
     maps.show(areas, maps.area_colours(area), f"its {int(area.max()) + 1} areas")
     found = {source: maps.grid_of(table, quantity="half-time", source=source) for source in (PREDICTED, MEASURED)}
     lowest, highest = (float(limit(list(found.values()))) for limit in (np.nanmin, np.nanmax))
-    for axes, (source, values) in zip(times, found.items(), strict=True):
-        shown = maps.show(axes, values, f"$T$, {source}", vmin=lowest, vmax=highest, cmap="viridis")
-    figure.colorbar(shown, ax=times, location="bottom", aspect=30, label="half-time $T$ of the patch as query")
+    for letter, axes, (source, values) in zip(("(b) ", ""), times, found.items(), strict=True):
+        shown = maps.show(axes, values, f"{letter}$T$, {source}", vmin=lowest, vmax=highest, cmap="viridis")
+    parts[0].colorbar(shown, ax=times, location="bottom", aspect=30, label="half-time $T$ of the patch as query")
     for axes in (photo, areas, *times):
         axes.set_anchor("N")
-    _draw_deviation(deviation, area, found[PREDICTED], found[MEASURED])
+    _draw_deviation(parts[1].subplots(), area, found[PREDICTED], found[MEASURED])
 
 
 def _draw_deviation(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured: maps.Grid) -> None:
@@ -128,7 +135,7 @@ def _draw_deviation(axes: Axes, area: maps.Grid, predicted: maps.Grid, measured:
         look |= {"markeredgecolor": style.INK, "markeredgewidth": 0.4}  # yellow alone is faint on white
         axes.errorbar(predicted[area == m][0], np.nanmean(off), np.nanstd(off), **look)
     names = (rf"T_\text{{{source}}}" for source in (MEASURED, PREDICTED))
-    axes.set(title="each area, in its colour", xlabel=f"$T$, {PREDICTED}", ylabel=f"${'/'.join(names)} - 1$")
+    axes.set(title="(c) area by area", xlabel=f"$T$, {PREDICTED}", ylabel=f"${'/'.join(names)} - 1$")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     axes.locator_params(axis="x", nbins=5)
     axes.margins(x=0.1)
@@ -140,20 +147,20 @@ def _draw_attention(figure: SubFigure, table: Table, area: maps.Grid) -> None:
 
     attention = select(table, quantity="attention")
     queries = distinct(attention["query"])
-    widest = float(np.nanmax(np.abs(np.log(attention["value"]))))
-    scale = LogNorm(math.exp(-widest), math.exp(widest))
+    low, high = float(attention["value"].min()), float(attention["value"].max())
+    scale = LogNorm(low, high)
     axes = figure.subplots(1, 2 * len(queries))
-    for query, pair in zip(queries, axes.reshape(-1, 2), strict=True):
+    for letter, query, pair in zip("defgh", queries, axes.reshape(-1, 2), strict=False):
         row, column = divmod(int(query), area.shape[1])
         t = select(attention, query=query)["t"][0]
         pair[0].set_ylabel(f"at $t = {t:.0f}$")
-        for axis, source in zip(pair, (PREDICTED, MEASURED), strict=True):
+        for axis, source, head in zip(pair, (PREDICTED, MEASURED), (f"({letter}) ", ""), strict=True):
             values = maps.grid_of(attention, query=query, source=source)
-            shown = maps.show(axis, values, source, norm=scale, cmap="PuOr_r")
+            shown = maps.show(axis, values, head + source, norm=scale, cmap="viridis")
             maps.outline(axis, area == area[row, column])
             maps.mark(axis, row, column)
     label = r"attention of the query (star) on each patch, $P\,\mathrm{attn}_{p\to q}$: 1 where uniform"
     bar = figure.colorbar(shown, ax=axes, location="bottom", aspect=60, label=label)
-    ticks = [tick for tick in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8) if abs(math.log(tick)) <= widest]
+    ticks = [tick for tick in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8) if low <= tick <= high]
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()

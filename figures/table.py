@@ -1,35 +1,55 @@
-"""Tidy tables: columns of equal length, a row for every value that is drawn."""
+"""Tidy tables: columns of equal length, a row for every value that is drawn, and what made them."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Table = dict[str, npt.NDArray[Any]]
+# The kind of a column's dtype: how a cell is read, and what an empty one says.
+TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
+    "i": (int, ""),
+    "f": (float, "nan"),
+    "b": (lambda word: word == "True", ""),
+    "U": (str, ""),
+}
+
+
+class Table(dict[str, npt.NDArray[Any]]):
+    """Columns of equal length; `made_by` says what made them: figure, parameters, versions and the like."""
+
+    made_by: dict[str, Any]
+
+    def __init__(self, columns: dict[str, npt.NDArray[Any]], made_by: dict[str, Any] | None = None) -> None:
+        super().__init__(columns)
+        self.made_by = {} if made_by is None else made_by
 
 
 def rows(**columns: npt.ArrayLike) -> Table:
     """A table of columns that broadcast against each other: a single value is repeated."""
     full = np.broadcast_arrays(*(np.asarray(column) for column in columns.values()))
-    return {name: column.ravel() for name, column in zip(columns, full, strict=True)}
+    return Table({name: column.ravel() for name, column in zip(columns, full, strict=True)})
 
 
 def stack(tables: Iterable[Table]) -> Table:
     """Tables of the same columns, one below the other."""
     tables = list(tables)
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    return Table({name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
 
 
 def select(table: Table, **values: Any) -> Table:
     """The rows in which the columns have these values."""
-    chosen = np.all([table[name] == value for name, value in values.items()], axis=0)
-    return {name: column[chosen] for name, column in table.items()}
+    return keep(table, np.all([table[name] == value for name, value in values.items()], axis=0))
+
+
+def keep(table: Table, chosen: npt.NDArray[np.bool_]) -> Table:
+    """The rows that are chosen."""
+    return Table({name: column[chosen] for name, column in table.items()})
 
 
 def distinct(column: npt.NDArray[Any]) -> list[Any]:
@@ -37,11 +57,43 @@ def distinct(column: npt.NDArray[Any]) -> list[Any]:
     return list(dict.fromkeys(column.tolist()))
 
 
-def write_csv(path: Path, table: Table, made_by: dict[str, Any]) -> None:
-    """One header row, then the rows; what made them stands above in lines that begin with #."""
+def write_csv(path: Path, table: Table) -> None:
+    """One header row, then the rows; what made them, and types, stand above in lines that begin with #."""
+    said = table.made_by | {"types": {name: column.dtype.kind for name, column in table.items()}}
     with path.open("w", newline="", encoding="utf-8") as file:
-        file.writelines(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items())
+        file.writelines(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in said.items())
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
         lists = [["" if value != value else value for value in column.tolist()] for column in table.values()]
         writer.writerows(zip(*lists, strict=True))
+
+
+def read_csv(path: Path) -> Table:
+    """The table that ``write_csv`` wrote, number for number.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            made_by = {}
+            for line in file:
+                if not line.startswith("# "):
+                    break
+                key, _, value = line[2:].partition(": ")
+                made_by[key] = json.loads(value)
+            names, *cells = csv.reader([line, *file])
+            types = made_by.pop("types")
+            columns = zip(*cells, strict=True) if cells else [()] * len(names)
+            return Table(
+                {name: _column(types[name], column) for name, column in zip(names, columns, strict=True)}, made_by
+            )
+    except (ValueError, KeyError, UnboundLocalError) as error:
+        raise ValueError(f"path={str(path)!r}: expected a table written by python -m figures") from error
+
+
+def _column(kind: str, cells: Iterable[str]) -> npt.NDArray[Any]:
+    read, empty = TYPES[kind]
+    return np.array([read(cell or empty) for cell in cells], {"i": int, "f": float, "b": bool, "U": str}[kind])

@@ -1,0 +1,136 @@
+"""Attention patterns: the map of a query over the patches, and how diverse and how local such maps are.
+
+The two measures take any maps, those of a real vision transformer among them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamics.errors import accept, real_array, rows_and_columns, whole_number
+from dynamics.geometry import Array
+from dynamics.system import System
+
+SUM_TOLERANCE = 1e-6  # of a row: what single precision leaves
+
+
+def attention_map(system: System, y: npt.ArrayLike, cluster: int = 0, latent: Any = None) -> Array:
+    """Attention of the query on every patch where the query alone is masked.
+
+    Parameters
+    ----------
+    system : System
+        Of patches that can be counted.
+    y : (n,) array
+    cluster : int
+        The cluster of the sample.
+    latent : float or (N_k,) array, optional
+        What every area shows; by default the value of the law, where it has but one.
+
+    Returns
+    -------
+    (P,) array
+        The softmax of z_{a(q)} Φ_{p→a(q)} + Υ_{p→q}, and of Υ_{p→p} for the query itself, which shows nothing. Where
+        the query is "local" or "global" it is the first such patch.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, the geometry has real sizes, or the law has several values.
+
+    Notes
+    -----
+    Exact, of the given state. Result ``attention``; ``FiniteTransformer.attention`` is its counterpart.
+    """
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    geometry = system.setting.geometry
+    accept(geometry.area_of is not None, "geometry", "scaling", "patches that can be counted")
+    assert geometry.area_of is not None
+    cluster = whole_number("cluster", cluster, 0, geometry.clusters - 1)
+    shown = system.setting.law.shown(latent, geometry.areas[cluster])[geometry.area_of[cluster]]
+    shown[geometry.patch_of(system.query)] = 0
+    state = system.expand(y)
+    score = shown * state["fp"][cluster][geometry.area_of[cluster]] + state["pp"]
+    mass: Array = np.exp(score - score.max())
+    return mass / mass.sum()
+
+
+def attention_diversity(attention: npt.ArrayLike) -> Array:
+    """Mean Jensen–Shannon divergence between the attention maps of two queries.
+
+    Parameters
+    ----------
+    attention : (..., n, P) array
+        Rows are the maps of n ≥ 2 queries, of all P patches or of some: numbers ≥ 0 that sum to 1. Leave out a class
+        token, and divide by what is left, before.
+
+    Returns
+    -------
+    (...) array
+        In nats, mean over the pairs of different queries: 0 where all maps are the same, log 2 where no two overlap.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no distributions over P patches.
+
+    Notes
+    -----
+    Of two maps a, b with the entropy H: H((a + b)/2) − (H(a) + H(b))/2, summed patch by patch, where no term is
+    negative. Takes n²P/2 logarithms, and the memory of a few times the given array.
+    """
+    from scipy.special import entr  # −x log x
+
+    maps = _maps(attention, least=2)
+    entropy, queries = entr(maps), maps.shape[-2]
+    total = np.zeros(maps.shape[:-2])
+    for p in range(queries - 1):  # against all later queries
+        middle = entr((maps[..., p : p + 1, :] + maps[..., p + 1 :, :]) / 2)
+        total += (middle - (entropy[..., p : p + 1, :] + entropy[..., p + 1 :, :]) / 2).sum(axis=(-2, -1))
+    return total / math.comb(queries, 2)
+
+
+def attention_distance(attention: npt.ArrayLike, grid: tuple[int, int]) -> Array:
+    """Mean attention distance: how far from itself a query looks, Σ_q attn_{p→q} ‖p − q‖, mean over queries.
+
+    Parameters
+    ----------
+    attention : (..., P, P) array
+        Rows are the maps of the queries: numbers ≥ 0 that sum to 1, patches row after row of the grid.
+    grid : (H, W)
+        Rows and columns of patches, H·W = P.
+
+    Returns
+    -------
+    (...) array
+        In widths of a patch.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no distributions over P patches, or the grid does not hold them.
+    """
+    maps, (height, width) = _maps(attention, least=1), rows_and_columns(grid)
+    patches = maps.shape[-1]
+    accept(maps.shape[-2] == patches, "attention.shape", maps.shape, "(..., P, P)")
+    accept(height * width == patches, "grid", grid, f"H, W with H·W = {patches} patches")
+    place = np.indices((height, width)).reshape(2, patches)
+    away = np.hypot(*(place[:, :, None] - place[:, None, :]))
+    return np.asarray(np.einsum("...pq,pq->...", maps, away) / patches)
+
+
+def _maps(attention: npt.ArrayLike, least: int) -> Array:
+    """The maps as an array of float, or a ValueError where they are no distributions."""
+    maps = real_array(attention)
+    enough = maps.ndim >= 2 and maps.shape[-2] >= least and maps.shape[-1] > 0
+    accept(enough, "attention.shape", maps.shape, f"(..., n, P) with n ≥ {least} queries")
+    lowest = float(maps.min(initial=0))
+    accept(lowest >= 0, "attention", lowest, "numbers ≥ 0")
+    sums = maps.sum(axis=-1)
+    off = float(sums.flat[np.abs(sums - 1).argmax()]) if sums.size else 1.0
+    accept(abs(off - 1) <= SUM_TOLERANCE, "attention.sum(axis=-1)", off, "1: a row is a distribution over patches")
+    return maps

@@ -1,0 +1,307 @@
+"""What each claim of the paper is held against: a number measured here, and the range that the claim allows it.
+
+Large-P evidence is an exponent down a ladder of P (mean-field, real sizes); evidence at finite P uses the exact
+reduction. The paper bounds times up to a constant factor: it is taken to be one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import dynamics as dy
+
+Array = npt.NDArray[np.float64]
+
+
+class Parameters(NamedTuple):
+    """Where the claims are tested, and the numbers in them that a test may put wrong."""
+
+    kappas: int = 7  # values of κc and of κs over the paper's range
+    log10_patches: tuple[float, float] = (30.0, 60.0)  # between which rates are compared
+    limits: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.9, 0.2), (0.9, 0.45), (0.95, 0.5))  # κc, κs with Δ > 0
+    latents: tuple[float, ...] = (1.0, 2.0, 10.0)  # U/L
+    geometries: tuple[tuple[int, int, int], ...] = ((40, 6, 4), (88, 3, 4), (16, 12, 4), (98, 7, 14))
+    states: int = 200  # at which Φ_target is watched
+    scale: float = 3.0  # of Φ and Υ there
+    excesses: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)  # ε
+    mask_ratio: float = 0.5
+    slack: float = 0.01  # what an exponent may be off
+    two_phases: tuple[float, float] = (0.5, 1.0)  # Δ, as claimed
+    one_phase: tuple[float, float] = (-0.5, -0.01)  # |Δ| = Ω(1)
+    plateau: float = -0.5  # power of P that e^Φ_global falls to, in units of Δ
+    time: float = 1.0  # power of P that the half-time is, in units of the paper's
+
+
+class Evidence(NamedTuple):
+    """A number and the range [low, high] that the claim allows; `note` says how the claim was read, or why not."""
+
+    measured: str
+    tested: str
+    value: float
+    low: float = -math.inf
+    high: float = math.inf
+    uncertainty: float = 0.0
+    limit: bool = False
+    note: str = ""
+
+
+def target_rises(p: Parameters) -> Evidence:
+    """The rate of Φ_target at random states, over the largest rate there."""
+    least, rng = math.inf, np.random.default_rng(0)
+    for setting, query in _problems(p):
+        system = dy.reduce(setting, query)
+        own = [system.names.index(name) for name in system.coordinates.targets]
+        for y in rng.normal(scale=p.scale, size=(p.states, len(system.names))):
+            rate = system.rate(y)
+            least = min(least, rate[own].min() / np.abs(rate).max())
+    tested = f"{p.states} random states of {len(_problems(p))} problems, K = 1 and 2; exact"
+    return Evidence("least rate of Φ_target, over the largest rate", tested, least, low=0)
+
+
+def two_phases(p: Parameters) -> Evidence:
+    """That Φ_global leads at some time before T."""
+    found, tested = _leads(p, p.two_phases)
+    said = "largest lead of dΦ_global/dt over dΦ_target/dt before T, as a power of P: least"
+    return Evidence(said, tested, min(found), low=0, limit=True)
+
+
+def one_phase(p: Parameters) -> Evidence:
+    """That Φ_global never leads before T."""
+    found, tested = _leads(p, p.one_phase)
+    said = "largest lead of dΦ_global/dt over dΦ_target/dt before T, as a power of P: largest"
+    return Evidence(said, tested, max(found), high=0, limit=True)
+
+
+def plateau(p: Parameters) -> Evidence:
+    """Φ_global/log P at T, extrapolated."""
+    off = []
+    for kappa_c, kappa_s in p.limits:
+        found = dy.exponent("plateau", kappa_c, kappa_s, mask_ratio=p.mask_ratio)
+        off.append((abs(found.value - p.plateau * _gap(kappa_c, kappa_s)), found.uncertainty))
+    value, uncertainty = max(off)
+    said = f"|Φ_global/log P at T less {p.plateau:g}Δ|".replace("-", "−")
+    return Evidence(said, _ladder(p), value, high=p.slack, uncertainty=uncertainty, limit=True)
+
+
+def others_stay(p: Parameters) -> Evidence:
+    """|Φ_m|/Φ_target at T as a power of P."""
+
+    def ratio(system: dy.System) -> float:
+        flow = dy.integrate(system, until=("target", 0.5), rtol=1e-7, atol=1e-300)
+        return math.log(abs(flow["fp.other"][-1]) / flow["fp.target"][-1])
+
+    found = [dy.exponent(ratio, *kappas, mask_ratio=p.mask_ratio, ladder=FLOATS) for kappas in p.limits]
+    value, uncertainty = max((each.value, each.uncertainty) for each in found)
+    said = "|Φ_m|/Φ_target at T, as a power of P: largest"
+    return Evidence(said, _ladder(p, FLOATS), value, high=0, uncertainty=uncertainty, limit=True)
+
+
+def pp_stays(p: Parameters) -> Evidence:
+    """Υ_target/Φ_target at T as a power of P."""
+    found = [dy.exponent("pp-over-fp", *kappas, mask_ratio=p.mask_ratio) for kappas in p.limits]
+    value, uncertainty = max((each.value, each.uncertainty) for each in found)
+    said = "Υ_target/Φ_target at T, as a power of P: largest"
+    return Evidence(said, _ladder(p), value, high=0, uncertainty=uncertainty, limit=True)
+
+
+def locks(p: Parameters, query: str, group: str) -> Evidence:
+    """(1 − A)²/ε at the paper's time."""
+    found = [(1 - curve.attention[group][-1]) ** 2 / excess for excess, _, curve in _at_the_papers_times(p, query)]
+    return Evidence(f"(1 − A_{group})²/ε at T(ε): largest", _finite(p), max(found), high=1)
+
+
+def loss_of_a_patch(p: Parameters) -> Evidence:
+    """(L_p − L*_p)/ε at the paper's time."""
+    found = [
+        (curve.loss[-1] - system.setting.loss_floor_of(query)) / excess
+        for query in ("local", "global")
+        for excess, system, curve in _at_the_papers_times(p, query)
+    ]
+    return Evidence("(L_p − L*_p)/ε at T(ε): largest", _finite(p), max(found), high=1)
+
+
+def loss_of_all(p: Parameters) -> Evidence:
+    """(L − L*)/ε at the paper's time, as a power of P: there are P patches in the sum."""
+    excess = p.excesses[0]
+
+    def total(system: dy.System) -> float:
+        geometry = system.setting.geometry
+        last = papers_log_time(geometry.log_patches, _kappa_s(system.setting), excess)
+        loss = dy.integrate(system, log_t_end=last).loss[-1]
+        return geometry.log_patches + math.log(loss / excess)
+
+    found = [dy.exponent(total, *kappas, mask_ratio=p.mask_ratio, ladder=FLOATS) for kappas in p.limits]
+    value, uncertainty = max((each.value, each.uncertainty) for each in found)
+    said = f"(L − L*)/ε at T(ε), as a power of P, ε = {excess:g}: largest"
+    note = "L is a sum over patches, as the paper defines it; for its mean over patches see the row above"
+    return Evidence(said, _ladder(p, FLOATS), value, high=0, uncertainty=uncertainty, limit=True, note=note)
+
+
+def time_bound(p: Parameters) -> Evidence:
+    """How far the half-time's power of P is above the paper's bound."""
+    over, uncertainty = max(_over_the_bound(p, p.latents))
+    said = "log T/log P less the paper's exponent: largest"
+    return Evidence(said, _laws(p, p.latents), over, high=p.slack, uncertainty=uncertainty, limit=True)
+
+
+def bound_is_met(p: Parameters, alike: bool) -> Evidence:
+    """How far the half-time's power of P is from the paper's bound."""
+    latents = [ratio for ratio in p.latents if (ratio == 1) == alike]
+    off, uncertainty = max((abs(over), uncertainty) for over, uncertainty in _over_the_bound(p, latents))
+    said = "|log T/log P less the paper's exponent|: largest"
+    return Evidence(said, _laws(p, latents), off, high=p.slack, uncertainty=uncertainty, limit=True)
+
+
+def zero_suffices(p: Parameters) -> Evidence:
+    """Attention on the query's own area at the paper's time, from Q = 0."""
+    least = math.inf
+    for setting, query in _problems(p):
+        system = dy.reduce(setting, query)
+        last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), p.excesses[-1], setting)
+        y = dy.integrate(system, log_t_end=last).y[:, -1]
+        least = min(least, *(system.attention(y, k)["target"] for k in range(len(setting.geometry.areas))))
+    tested = f"{len(_problems(p))} problems, K = 1 and 2, Q(0) = 0, at T(ε), ε = {p.excesses[-1]:g}; exact"
+    return Evidence("A_target at T(ε): least", tested, least, low=0.5)
+
+
+def diverse(p: Parameters) -> Evidence:
+    """Divergence of the attention of two queries in different areas, once trained."""
+    least = math.inf
+    for setting in _settings(p):
+        maps = []
+        for patch in _one_of_each_area(setting):
+            system = dy.reduce(setting, patch)
+            last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), p.excesses[-1])
+            maps.append(dy.attention_map(system, dy.integrate(system, log_t_end=last).y[:, -1]))
+        pairs = itertools.combinations(maps, 2)
+        least = min(least, *(float(dy.attention_diversity(np.stack(pair))) for pair in pairs))
+    said = "Jensen–Shannon divergence of queries of two areas over log 2, at T(ε): least"
+    return Evidence(said, f"{_finite(p, p.excesses[-1:])}", least / math.log(2), low=0.5)
+
+
+def beyond(why: str) -> Evidence:
+    """What this model has no number for."""
+    return Evidence("", "", math.nan, note=why)
+
+
+# --- the problems, and the paper's time ---
+
+
+FLOATS = (40.0, 80.0, 160.0, 320.0)  # log10 P at which numbers as small as P^{−1} still are floats
+
+
+def papers_log_time(log_patches: float, kappa_s: float, excess: float, setting: dy.Setting | None = None) -> float:
+    """Logarithm of the paper's time T(ε), its constant taken as one; from ``derivations.errata``."""
+    import sympy as sp
+
+    from derivations import errata, latents
+    from derivations.symbols import P
+    from derivations.symbols import kappa_s as exponent
+
+    values = np.ones(1) if setting is None else setting.law.values
+    spread, _, late = (erratum.paper for erratum in errata.errata())
+    law = {latents.high: float(values.max()), latents.low: float(values[values > 0].min())}
+    numbers = {exponent: kappa_s, errata.excess: excess}
+    lock = sp.expand_log(sp.log(spread), force=True).subs(law | numbers).subs(sp.log(P), log_patches)
+    converge = sp.expand_log(late, force=True).subs(numbers).subs(sp.log(P), log_patches)
+    return float(np.logaddexp(float(lock) + math.log(log_patches), math.log(float(converge))))
+
+
+def _gap(kappa_c: float, kappa_s: float) -> float:
+    return (1 - kappa_s) - 2 * (1 - kappa_c)
+
+
+def _kappa_s(setting: dy.Setting) -> float:
+    """κs of one cluster with local areas of one size; of several clusters that of the mean size of a local area."""
+    geometry = setting.geometry
+    sizes = np.concatenate(
+        [np.delete(geometry.area_size(k), geometry.area_size(k).argmax()) for k in range(geometry.clusters)]
+    )
+    return math.log(sizes.mean()) / geometry.log_patches
+
+
+def _settings(p: Parameters) -> list[dy.Setting]:
+    return [dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio) for sizes in p.geometries]
+
+
+def _problems(p: Parameters) -> list[tuple[dy.Setting, int | str]]:
+    """A local and a global query of every geometry; and queries of two clusters that cut areas apart, with a law."""
+    alike: list[tuple[dy.Setting, int | str]] = [
+        (setting, query) for setting in _settings(p) for query in ("local", "global")
+    ]
+    labels = [[0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2], [1, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 1]]
+    two = dy.Setting(dy.Geometry.from_labels(labels), latent=([0.5, 1.0], [0.4, 0.6]), mask_ratio=p.mask_ratio)
+    return alike + [(two, patch) for patch in (0, 6, 11)]
+
+
+def _one_of_each_area(setting: dy.Setting) -> list[int]:
+    assert setting.geometry.area_of is not None
+    return [int(patch) for patch in np.unique(setting.geometry.area_of[0], return_index=True)[1]]
+
+
+def _leads(p: Parameters, band: tuple[float, float]) -> tuple[list[float], str]:
+    """Of every κc and κs in the paper's range with Δ in the band: see ``two_phases``."""
+    found = []
+    kappas_c = np.linspace(0.5005, 1, p.kappas, endpoint=False)  # at 1 there are no local areas
+    for kappa_c, kappa_s in itertools.product(kappas_c, np.linspace(0.001, 0.5, p.kappas)):
+        if band[0] < _gap(kappa_c, kappa_s) < band[1]:
+            leads = [_lead(float(kappa_c), float(kappa_s), log10, p.mask_ratio) for log10 in p.log10_patches]
+            found.append((leads[1] - leads[0]) / (np.diff(p.log10_patches)[0] * math.log(10)))
+    small, large = p.log10_patches
+    tested = f"{len(found)} (κc, κs) with Δ in ({band[0]:g}, {band[1]:g}), P = 10^{small:g} to 10^{large:g}; mean-field"
+    return found, tested
+
+
+def _lead(kappa_c: float, kappa_s: float, log10_patches: float, mask_ratio: float) -> float:
+    """Logarithm of the largest ratio, before T, of the rates of Φ_global and Φ_target."""
+    geometry = dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)
+    system = dy.reduce(dy.Setting(geometry, mask_ratio=mask_ratio), "local", "mean-field")
+    flow = dy.integrate(system, until=("target", 0.5))
+    rates = np.log(np.abs([system.rate(y) for y in flow.y.T]))
+    return float((rates[:, system.names.index("fp.global")] - rates[:, system.names.index("fp.target")]).max())
+
+
+def _at_the_papers_times(p: Parameters, query: str) -> list[tuple[float, dy.System, dy.Trajectory]]:
+    """ε, and the curve of a query until T(ε), in every geometry."""
+    found = []
+    for setting in _settings(p):
+        system, curve = dy.reduce(setting, query), None
+        for excess in p.excesses:
+            last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), excess)
+            curve = dy.integrate(system, log_t_end=last, start=curve)
+            found.append((excess, system, curve))
+    return found
+
+
+def _over_the_bound(p: Parameters, latents: Sequence[float]) -> list[tuple[float, float]]:
+    """Log T/log P less the paper's exponent, and its uncertainty, for every (κc, κs) and U/L."""
+    found = [_half_time(*kappas, ratio, p.mask_ratio) for kappas in p.limits for ratio in latents]
+    return [(each.value - p.time * each.paper, each.uncertainty) for each in found if each.paper is not None]
+
+
+@cache
+def _half_time(kappa_c: float, kappa_s: float, ratio: float, mask_ratio: float) -> dy.Exponent:
+    law: Any = 1.0 if ratio == 1 else ([1 / ratio, 1.0], [0.5, 0.5])
+    return dy.exponent("half-time", kappa_c, kappa_s, law, mask_ratio)
+
+
+def _ladder(p: Parameters, ladder: tuple[float, ...] | None = None) -> str:
+    last = f"to P = 10^{ladder[-1]:g}" if ladder else "down the ladder to P = 10^1000"
+    return f"{len(p.limits)} (κc, κs), extrapolated {last}; mean-field"
+
+
+def _laws(p: Parameters, latents: Sequence[float]) -> str:
+    return f"{_ladder(p)}, U/L = {', '.join(f'{ratio:g}' for ratio in latents)}"
+
+
+def _finite(p: Parameters, excesses: tuple[float, ...] | None = None) -> str:
+    sizes = ", ".join(str(int(setting.geometry.patches)) for setting in _settings(p))
+    shown = ", ".join(f"{excess:g}" for excess in excesses or p.excesses)
+    return f"P = {sizes}, ε = {shown}; exact"

@@ -1,0 +1,16 @@
+"""Reduction against transformer, step by step."""
+
+import pytest
+
+from figures.table import distinct
+from tests.quick_tables import table
+
+pytestmark = pytest.mark.xdist_group("crosscheck")
+
+
+def test_descent_of_reduction_and_transformer_differ_by_rounding():
+    shown = table("crosscheck")
+    assert distinct(shown["clusters"]) == [1, 2]
+    assert shown["largest"].max() > 1
+    assert shown["difference"].max() < 1e-12
+    assert shown["difference"].max() > 0
