@@ -35,7 +35,7 @@ COLUMNS = {
     "verdict": "holds, holds in the limit, does not hold, or not testable here",
     "note": "how the claim was read, or why it is not testable",
 }
-QUICK: dict[str, Any] = {"kappas": 5, "limits": ((0.98, 0.3), (0.9, 0.2)), "geometries": ((40, 6, 4), (88, 3, 4))}
+QUICK: dict[str, Any] = {"kappas": 5, "limits": ((0.98, 0.3),), "geometries": ((40, 6, 4),)}
 QUICK |= {"states": 50, "latents": (1.0, 4.0)}
 HOLDS, IN_THE_LIMIT, FAILS, UNTESTABLE = "holds", "holds in the limit", "does not hold", "not testable here"
 LOOK = {HOLDS: (style.BLUE, "o"), IN_THE_LIMIT: (style.SKY, "s"), FAILS: (style.VERMILLION, "X")}

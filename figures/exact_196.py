@@ -47,8 +47,8 @@ class Parameters(NamedTuple):
 
 
 COLUMNS = {
-    "quantity": "Φ (fp), Υ (pp) or attention of a local query; or a moment, of which value is the time",
     "source": "exact or mean-field reduction, or transformer",
+    "quantity": "Φ (fp), Υ (pp) or attention of a local query; or a moment, of which value is the time",
     "t": "time, η · iteration",
     "value": "of the quantity; of the transformer the mean over trainings and local patches",
     "spread": "standard deviation over trainings and local patches",

@@ -45,8 +45,9 @@ def _cost(name: str, out: Path, *flags: str) -> dict[str, float]:
     command = [sys.executable, "-m", "figures", name, "--out", str(out), "--format", "png", *flags]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # or it would be waited for again
     if status:
-        raise RuntimeError(f"{' '.join(command)}: exit status {os.waitstatus_to_exitcode(status)}")
+        raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
     return {"seconds": round(time.perf_counter() - start, 1), "megabytes": round(kilobytes / 1024)}
 

@@ -45,9 +45,9 @@ class Parameters(NamedTuple):
 
 COLUMNS = {
     "quantity": "what value is",
-    "source": "mean-field reduction or transformer",
     "query": "patch whose attention it is, or −1",
     "t": "time of the attention, η · iteration",
+    "source": "mean-field reduction or transformer",
     "row": "of the patch grid",
     "column": "of the patch grid",
     "value": "area number, half-time (η · iteration), or attention as a multiple of 1/P",

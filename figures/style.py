@@ -43,6 +43,7 @@ RC: dict[str, Any] = {
     "image.interpolation": "nearest",
     "savefig.dpi": 300,
     "pdf.fonttype": 42,  # text stays text
+    "svg.hashsalt": "attention-dynamics",  # the same file every time
 }
 
 # What a coordinate of a query p is about, and how it is drawn: its colour, line and marker.

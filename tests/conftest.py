@@ -1,5 +1,7 @@
 """What every test shares."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,3 +18,17 @@ def known_tables(monkeypatch):
 
     for name in figures.FIGURES:
         monkeypatch.setattr(figures.module(name), "data", lambda p, name=name: table(name))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Tests that need the integral's kernel, which takes longest to compile, share a process; so do those of a figure."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            if "integral" in nodeid:
+                return "integral"
+            figure = re.search(r"test_figure_(\w+)\.py|test_figures\.py.*\[(.+)\]", nodeid)
+            return (figure[1] or figure[2]).replace("_", "-") if figure else nodeid
+
+    return Scheduling(config, log)

@@ -47,13 +47,13 @@ def test_show_has_every_format(capsys, form):
 
 
 def test_show_writes_indices_below_and_its_steps(capsys):
-    _, out, _ = ran(capsys, "show", "fp-rate-target", "--steps")
-    assert "zₐAₐ" in out
-    assert "uses score-gradient" in out
-    for step in result("fp-rate-target").steps:
+    _, out, _ = ran(capsys, "show", "loss-above-floor", "--steps")
+    assert "zₐ²" in out
+    assert "uses query-loss-of-attention, loss-floor" in out
+    for step in result("loss-above-floor").steps:
         assert step.said in out
-    _, out, _ = ran(capsys, "show", "fp-rate-target", "--steps", "--format", "latex")
-    for step in result("fp-rate-target").steps:
+    _, out, _ = ran(capsys, "show", "loss-above-floor", "--steps", "--format", "latex")
+    for step in result("loss-above-floor").steps:
         assert step.said in re.findall(r"% Step \d: (.*) \(", out)
 
 

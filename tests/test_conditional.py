@@ -34,13 +34,15 @@ def one_cluster(draw):
     return setting, int(np.flatnonzero(labels == places.index(0))[-1])
 
 
-def agrees(found, expected, y, tolerance=1e-12):
+def agrees(found, expected, y, tolerance=1e-12, slopes=True):
     """Rate, loss and Jacobian of two systems, to the scale of what is averaged: a rate may be a small difference."""
-    loss, rate, jacobian = expected.loss(y), expected.rate(y), expected.jacobian(y)
+    loss, rate = expected.loss(y), expected.rate(y)
     scale = max(loss, np.abs(rate).max())
     assert found.loss(y) == pytest.approx(loss, rel=tolerance, abs=1e-300)
     assert np.abs(found.rate(y) - rate).max() <= tolerance * scale
-    assert np.abs(found.jacobian(y) - jacobian).max() <= tolerance * max(scale, np.abs(jacobian).max())
+    if slopes:
+        jacobian = expected.jacobian(y)
+        assert np.abs(found.jacobian(y) - jacobian).max() <= tolerance * max(scale, np.abs(jacobian).max())
 
 
 @settings(max_examples=80)
@@ -91,11 +93,12 @@ def test_one_number_added_to_every_score_changes_nothing(common):
 @pytest.mark.parametrize("size", ["196", "1024", "10000"])
 @pytest.mark.parametrize("query", ["local", "global"])
 @pytest.mark.parametrize("lock", [0, 4, 15])
-def test_it_is_the_integral(size, query, lock):
+@pytest.mark.parametrize("slopes", [False, pytest.param(True, marks=pytest.mark.slow)])  # these take long to compile
+def test_it_is_the_integral(size, query, lock, slopes):
     terms, nodes = (dy.reduce(SETTINGS[size], query, method=method) for method in ("conditional", "integral"))
     y = np.linspace(0.05 * lock, 0, len(terms.names))
     y[0] = lock
-    agrees(terms, nodes, y, 1e-11)
+    agrees(terms, nodes, y, 1e-11, slopes)
 
 
 @pytest.mark.parametrize("lock", [0.5, 20.0])

@@ -79,6 +79,7 @@ print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_every_process_writes_the_same_text():
     environment = {"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}  # here it is another
     done = subprocess.run(

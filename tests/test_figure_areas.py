@@ -1,14 +1,11 @@
 """What the model sees: a photograph, and the distribution of the theory."""
 
 import numpy as np
-import pytest
 
 import figures
 from figures import areas, maps
 from figures.table import select
 from tests.quick_tables import table
-
-pytestmark = pytest.mark.xdist_group("areas")
 
 P = areas.Parameters()
 

@@ -8,8 +8,6 @@ from figures import attention, maps
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("attention")
-
 AREA = maps.blocks((8, 8), (2, 3), (2, 2)).reshape(8, 8)
 GLOBAL, FIRST, SECOND = (8 * row + column for row, column in attention.Parameters().queries)
 

@@ -9,8 +9,6 @@ from figures import balance
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("balance")
-
 ABOVE, BELOW, FINITE = 0, 1, 2  # panels
 OWN, PULL = ("fp.global", "own"), ("fp.target", "target")
 

@@ -11,7 +11,6 @@ from figures import claims, evidence
 from figures.evidence import Evidence
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("claims")
 QUICK = figures.parameters("claims", quick=True)
 CLAIM = {claim.name: claim for claim in claims.CLAIMS}
 

@@ -6,8 +6,6 @@ from figures import closures
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("closures")
-
 
 def test_errors_of_closures_fall_with_the_size_of_areas_as_their_order_says():
     shown = table("closures")

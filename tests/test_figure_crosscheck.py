@@ -1,11 +1,7 @@
 """Reduction against transformer, step by step."""
 
-import pytest
-
 from figures.table import distinct
 from tests.quick_tables import table
-
-pytestmark = pytest.mark.xdist_group("crosscheck")
 
 
 def test_descent_of_reduction_and_transformer_differ_by_rounding():

@@ -10,8 +10,6 @@ from figures.diversity import COLLAPSED, DISTANCE, DIVERSITY, LOCKED, REDUCTION,
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("diversity")
-
 SIZES = {"48 + 8×2": (48, 8, 2), "40 + 4×6": (40, 4, 6), "16 + 8×6": (16, 8, 6), "16 + 4×12": (16, 4, 12)}
 GEOMETRIES = pytest.mark.parametrize("areas", SIZES)
 

@@ -7,8 +7,6 @@ from figures import exact_196
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("exact-196")
-
 
 def test_transformers_of_196_patches_are_where_the_exact_reduction_is_and_the_mean_field_one_is_not():
     shown = table("exact-196")

@@ -10,8 +10,6 @@ from figures import exponents, plane
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("exponents")
-
 # theory §5: what was measured by independent programs at these P, γ = ½
 MEASURED = {
     ("half-time", 0.98, 0.3): (0.8460, 0.7667, 0.7379, 0.7181, 0.7060, 0.7020),

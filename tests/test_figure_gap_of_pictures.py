@@ -13,8 +13,6 @@ from figures.__main__ import main
 from figures.table import Table, distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("gap-of-pictures")
-
 
 def shown(**values):
     return select(table("gap-of-pictures"), **values)

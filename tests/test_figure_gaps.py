@@ -7,8 +7,6 @@ from figures import gaps
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("gaps")
-
 
 def series(gap):
     part = select(table("gaps"), gap=gap)

@@ -11,8 +11,6 @@ from figures.moments import excess_times_4t
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("late-exact")
-
 
 def late(areas, source):
     return select(table("late-exact"), areas=areas, source=source)

@@ -7,8 +7,6 @@ from figures import latent
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("latent")
-
 
 def values(source, **more):
     return select(table("latent"), source=source, **more)

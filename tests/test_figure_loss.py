@@ -12,8 +12,6 @@ from figures import loss
 from figures.table import distinct, keep, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("loss")
-
 PLATEAU, VIT = "24 + 2×12", "98 + 14×7"
 
 

@@ -6,8 +6,6 @@ import pytest
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("phases")
-
 
 def test_transformers_lie_on_the_exact_curves():
     points = select(table("phases"), source="transformer")

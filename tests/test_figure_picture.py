@@ -8,8 +8,6 @@ from figures import picture
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("picture")
-
 
 def test_areas_of_the_photograph_lock_on_when_predicted():
     times = select(table("picture"), quantity="half-time")

@@ -10,8 +10,6 @@ from figures import position
 from figures.table import distinct, select
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("position")
-
 
 def at_half_time(closure, quantity):
     found = select(table("position"), part=position.MAGNITUDE, closure=closure, quantity=quantity)

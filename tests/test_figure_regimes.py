@@ -8,8 +8,6 @@ import pytest
 from figures import plane, regimes
 from tests.quick_tables import table
 
-pytestmark = pytest.mark.xdist_group("regimes")
-
 
 def column(name):
     return table("regimes")[name]

@@ -19,15 +19,16 @@ VIT = dy.Setting(dy.Geometry.single_cluster(98, 7, 14))  # P = 196
 LARGE = dy.Setting(dy.Geometry.single_cluster(5000, 50, 100))  # P = 10⁴
 
 
-def agrees_with_enumeration(setting, query, y, tolerance):
+def agrees_with_enumeration(setting, query, y, tolerance, slopes):
     rows, nodes = (dy.reduce(setting, query, method=method) for method in ("enumeration", "integral"))
     assert (rows.method, nodes.method) == ("enumeration", "integral")
     loss, rate = rows.loss(y), rows.rate(y)
     assert nodes.loss(y) == pytest.approx(loss, rel=tolerance, abs=1e-16)
     scale = max(loss, np.abs(rate).max())  # of what is averaged: a rate, or its slope, may be a small difference of it
     assert np.abs(nodes.rate(y) - rate).max() <= tolerance * scale
-    jacobian = rows.jacobian(y)
-    assert np.abs(nodes.jacobian(y) - jacobian).max() <= tolerance * max(scale, np.abs(jacobian).max())
+    if slopes:  # a kernel of their own, which takes long to compile
+        jacobian = rows.jacobian(y)
+        assert np.abs(nodes.jacobian(y) - jacobian).max() <= tolerance * max(scale, np.abs(jacobian).max())
 
 
 problems = given(
@@ -41,31 +42,32 @@ problems = given(
 @settings(max_examples=40)
 @problems
 def test_the_integral_is_the_sum_over_all_masks_and_latents(setting, scale, lock, seed):
-    at_a_state(setting, scale, lock, seed)
+    at_a_state(setting, scale, lock, seed, slopes=False)
 
 
 @pytest.mark.slow
 @settings(max_examples=400)
 @problems
 def test_the_integral_is_the_sum_over_all_masks_and_latents_at_more_places(setting, scale, lock, seed):
-    at_a_state(setting, scale, lock, seed)
+    at_a_state(setting, scale, lock, seed, slopes=True)
 
 
-def at_a_state(setting, scale, lock, seed):
+def at_a_state(setting, scale, lock, seed, slopes):
     query = seed % setting.geometry.patches
     system = dy.reduce(setting, query)
     y = scale * np.random.default_rng(seed).standard_normal(len(system.names))
     for k, target in enumerate(system.coordinates.target):
         y[system.coordinates.fp[k][target]] += lock
-    agrees_with_enumeration(setting, query, y, 1e-11)
+    agrees_with_enumeration(setting, query, y, 1e-11, slopes)
 
 
+@pytest.mark.parametrize("slopes", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("lock", [0, 3, 10, 20, 30])
-def test_it_keeps_its_digits_as_attention_locks(lock):
+def test_it_keeps_its_digits_as_attention_locks(lock, slopes):
     system = dy.reduce(WIDE, "local", method="integral")
     y = np.zeros(7)
     y[:2] = lock, -0.2 * lock
-    agrees_with_enumeration(WIDE, "local", y, 1e-12)
+    agrees_with_enumeration(WIDE, "local", y, 1e-12, slopes)
     expected = dy.reduce(WIDE, "local", method="enumeration").rate(y)
     assert np.abs(system.rate(y) / expected - 1).max() <= 1e-12  # every rate on its own
 
@@ -110,8 +112,16 @@ def test_descent_and_flow_run_on_the_integral():
     assert dy.compare(dy.descend(rows, 1.0, 50), dy.descend(nodes, 1.0, 50), tolerance=1e-12).agrees
     first, second = (dy.integrate(system, until=("target", 0.5)) for system in (rows, nodes))
     assert second.t[-1] == pytest.approx(first.t[-1], rel=1e-11)
-    stiff = dy.integrate(nodes, until=("target", 0.5), method="BDF", rtol=1e-6)
-    assert stiff.t[-1] == pytest.approx(first.t[-1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_an_implicit_method_runs_on_the_integral():
+    rows, nodes = (dy.reduce(WIDE, "local", method=method) for method in ("enumeration", "integral"))
+    exact, stiff = (
+        dy.integrate(rows, until=("target", 0.5)),
+        dy.integrate(nodes, until=("target", 0.5), method="BDF", rtol=1e-6),
+    )
+    assert stiff.t[-1] == pytest.approx(exact.t[-1], rel=1e-4)
 
 
 def test_a_photograph_of_196_patches_is_exact_too():
@@ -133,7 +143,10 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+SLOW = ("copies in the rate", "the other half of the circle")
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in MUTANTS])
 def test_an_integral_that_differs_from_enumeration_is_refused(tmp_path, mutant):
     text = Path(compiled.kernel(False, "nodes").__file__).read_text()
     function, before, after = MUTANTS[mutant]

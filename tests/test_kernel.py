@@ -35,9 +35,9 @@ def relative(found, exact):
     return np.max(np.abs(np.asarray(found) - exact)) / np.max(np.abs(exact))
 
 
-def test_the_kernel_is_checked_against_the_loss_written_out_and_differentiated():
-    for which in (True, False):
-        selfcheck.check_kernel(compiled.kernel(which))
+@pytest.mark.parametrize("which", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_the_kernel_is_checked_against_the_loss_written_out_and_differentiated(which):
+    selfcheck.check_kernel(compiled.kernel(which))
 
 
 @settings(max_examples=10)
@@ -203,11 +203,19 @@ def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
     assert generated.stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("damage", ["", "import numpy as np\n", None])
-def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, generated, damage):
+@pytest.mark.parametrize("damage", ["", "import numpy as np\n", "another formula", "cut short"])
+def test_a_damaged_file_is_seen(generated, damage):
+    whole = generated.read_text()
+    assert compiled._is_whole(generated)
+    changed = {"another formula": whole.replace("A_a*R_a", "A_a*A_a"), "cut short": whole[:-100]}
+    generated.write_text(changed.get(damage, damage))
+    assert not compiled._is_whole(generated)
+
+
+def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, generated):
     first, whole = fresh(tmp_path), generated.read_text()
     assert first.stderr == ""
-    generated.write_text(whole.replace("A_a*R_a", "A_a*A_a") if damage is None else damage)
+    generated.write_text(whole.replace("A_a*R_a", "A_a*A_a"))
     again = fresh(tmp_path)
     assert "deriving" in again.stderr
     assert again.stdout == first.stdout
@@ -230,6 +238,7 @@ def test_a_system_that_was_used_can_be_sent_to_another_process():
     assert np.array_equal(pickle.loads(pickle.dumps(system)).rate(y), rate)
 
 
+@pytest.mark.slow
 def test_two_processes_may_build_at_once(tmp_path):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         both = pool.map(fresh, [tmp_path, tmp_path])
@@ -255,6 +264,7 @@ def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, mo
     assert len(written) == 1
 
 
+@pytest.mark.slow
 def test_a_cache_folder_that_cannot_be_written_to_is_done_without(tmp_path, generated):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

@@ -53,7 +53,7 @@ def test_a_discrete_law_is_itself():
     assert found.weights == pytest.approx([9 / 16, 6 / 16, 1 / 16], rel=1e-14)
 
 
-def test_a_density_is_averaged_as_if_by_more_nodes():
+def test_a_density_is_averaged_by_the_integral_as_if_by_more_nodes():
     nodes, weights = np.polynomial.legendre.leggauss(40)
     geometry = dy.Geometry.single_cluster(40, 6, 4)
     y = np.array([1.5, -0.6, 0.1, 0.2, 0.0, 0.0, 0.0])

@@ -44,7 +44,12 @@ def by_differences(setting, query, y):
     return found[:n], found[n], found[n + 1 :].reshape(n, n)
 
 
-@pytest.mark.parametrize("setting", CONSTANT.values(), ids=CONSTANT)
+SLOW = {"three": [pytest.mark.slow]}
+
+
+@pytest.mark.parametrize(
+    "setting", [pytest.param(each, marks=SLOW.get(name, []), id=name) for name, each in CONSTANT.items()]
+)
 @pytest.mark.parametrize("lock", [0.0, 6.0])
 def test_it_adds_half_the_covariance_times_the_curvature(setting, lock):
     system = dy.reduce(setting, 0, "second-order", merge=False)

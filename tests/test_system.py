@@ -142,7 +142,7 @@ def test_merged_coordinates_have_the_rates_of_single_ones(setting, closure, seed
     merged_agrees_with_single(setting, seed % setting.geometry.patches, closure, seed)
 
 
-def test_equal_surroundings_merge_even_where_no_relabelling_carries_one_to_the_other():
+def test_in_the_integral_equal_surroundings_merge_even_where_no_relabelling_carries_one_to_the_other():
     # Patches as edges between areas of two clusters: two cycles of 4 and one of 8. The query lies in the first; the
     # second and the third look alike from any one cluster, though no permutation of the labels swaps their patches.
     edges = [

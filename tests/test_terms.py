@@ -69,7 +69,7 @@ def test_at_any_number_of_patches_they_sum_to_the_derivative_by_log_time():
 
 
 @pytest.mark.parametrize("method", ["conditional", "integral"])
-def test_the_other_ways_to_the_exact_mean_take_the_terms_of_enumeration(method):
+def test_integral_and_conditional_sum_take_the_terms_of_enumeration(method):
     system = dy.reduce(WIDE, "local", method=method)
     assert_they_sum_to_the_rate(system, np.random.default_rng(3).normal(size=7), rel=1e-11)
 

@@ -204,6 +204,7 @@ def test_a_sampled_gradient(benchmark, basis):
 
 
 @pytest.mark.benchmark(group="first answer")
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "plain"])
 def test_the_first_answer_of_a_fresh_process(benchmark, compiled):
     program = (
