@@ -21,7 +21,7 @@ def known_tables(monkeypatch):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Tests that need the integral's kernel, which takes longest to compile, share a process; so do those of a figure."""
+    """Tests of the integral share a process: its kernel takes longest to compile. So do those of each figure."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):

@@ -161,7 +161,11 @@ def at_a_point(expression):
     return expression.evalf(30)
 
 
-@pytest.mark.parametrize("name", [found.name for found in results() if export.Shown(found).where])
+LONG = {"leading-others": [pytest.mark.slow]}
+NAMED = [found.name for found in results() if export.Shown(found).where]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LONG.get(name, [])) for name in NAMED])
 def test_names_for_parts_of_a_formula_change_nothing(name):
     found = result(name)
     shown = export.Shown(found)
