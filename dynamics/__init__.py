@@ -2,11 +2,12 @@
 
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``source``, ``compiled``,
-``selfcheck`` (from formula to kernel), ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``,
-``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``,
-``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end), ``stepper``, ``moments``,
-``exponents`` (half-times and powers of P), ``patterns`` (of attention over the patches); ``identity``, ``table``,
-``study`` (sweeps over parameters); and beside them, independent of it all, ``samples``, ``transformer``, ``training``.
+``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``, ``log_source`` (the same at any P),
+``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms of their rates), ``solver``,
+``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end), ``stepper``,
+``moments``, ``exponents`` (half-times and powers of P), ``patterns`` (of attention over the patches); ``identity``,
+``table``, ``study`` (sweeps over parameters); and beside them, independent of it all, ``samples``, ``transformer``,
+``training``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamics.cache import CacheInfo as CacheInfo
+    from dynamics.cache import cache_clear as cache_clear
+    from dynamics.cache import cache_info as cache_info
     from dynamics.comparison import closure_error as closure_error
     from dynamics.comparison import compare as compare
     from dynamics.exponents import Exponent as Exponent
@@ -73,6 +77,9 @@ _HOME = {
     "attention_diversity": "patterns",
     "attention_distance": "patterns",
     "sweep": "study",
+    "CacheInfo": "cache",
+    "cache_info": "cache",
+    "cache_clear": "cache",
 }
 __all__ = list(_HOME)
 

@@ -54,6 +54,7 @@ def attention_map(system: System, y: npt.ArrayLike, cluster: int = 0, latent: An
     shown = system.setting.law.shown(latent, geometry.areas[cluster])[geometry.area_of[cluster]]
     shown[geometry.patch_of(system.query)] = 0
     state = system.expand(y)
+    accept(bool(np.isfinite(state["pp"]).all()), "y", y, "finite numbers")
     score = shown * state["fp"][cluster][geometry.area_of[cluster]] + state["pp"]
     mass: Array = np.exp(score - score.max())
     return mass / mass.sum()

@@ -59,10 +59,18 @@ def module(name: str) -> ModuleType:
 def parameters(name: str, quick: bool = False, **changes: Any) -> Any:
     """The parameters of a figure, a named tuple, with changes; `quick` is coarser, and makes the same claim."""
     found = module(name).Parameters(**(module(name).QUICK if quick else {}))
-    for key in changes:
+    for key, value in changes.items():
         if key not in found._fields:
-            raise ValueError(f"{key}={changes[key]!r}: {name} has the parameters {', '.join(found._fields)}")
-    return found._replace(**changes)
+            raise ValueError(f"{key}={value!r}: {name} has the parameters {', '.join(found._fields)}")
+        default = getattr(found, key)
+        numbers = isinstance(default, (int, float)) and isinstance(value, (int, float))
+        if not numbers and not isinstance(value, (tuple, list) if isinstance(default, tuple) else type(default)):
+            raise ValueError(f"{key}={value!r}: expected the like of {default!r}")
+    return found._replace(**{key: _tuples(value) for key, value in changes.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def data(name: str, quick: bool = False, **changes: Any) -> Table:

@@ -25,6 +25,9 @@ CHANNELS = ("red", "green", "blue")
 PHOTOGRAPH = 0  # in the place of a cluster's number
 
 
+MOST_DRAWS = 1000  # of a place for a block
+
+
 class Parameters(NamedTuple):
     """How the photograph is cut, and what is masked; then the clusters, and the sample of one of them."""
 
@@ -97,12 +100,15 @@ def _scattered(p: Parameters, rng: np.random.Generator) -> maps.Grid:
     """Area numbers: local areas in blocks at places drawn until they are free, in the global area, 0."""
     area = np.zeros((p.square, p.square), dtype=int)
     for m in range(1, p.local_areas + 1):
-        block = np.ones(1)
-        while block.any():
+        for _ in range(MOST_DRAWS):
             height, width = rng.permutation(p.block)
             row, column = rng.integers(p.square + 1 - height), rng.integers(p.square + 1 - width)
             block = area[row : row + height, column : column + width]
-        block[:] = m
+            if not block.any():
+                block[:] = m
+                break
+        else:
+            raise ValueError(f"local_areas={p.local_areas}: expected so few that they fit in {p.square}×{p.square}")
     return area
 
 

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ class Parameters(NamedTuple):
     log10_patches: tuple[float, float] = (30.0, 60.0)  # between which rates are compared
     limits: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.9, 0.2), (0.9, 0.45), (0.95, 0.5))  # κc, κs with Δ > 0
     latents: tuple[float, ...] = (1.0, 2.0, 10.0)  # U/L
-    geometries: tuple[tuple[int, int, int], ...] = ((40, 6, 4), (88, 3, 4), (16, 12, 4), (98, 7, 14))
+    geometries: tuple[tuple[int, int, int], ...] = ((40, 6, 4), (88, 2, 4), (16, 12, 4), (98, 7, 14))
     states: int = 200  # at which Φ_target is watched
     scale: float = 3.0  # of Φ and Υ there
     excesses: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)  # ε
@@ -37,6 +37,9 @@ class Parameters(NamedTuple):
     one_phase: tuple[float, float] = (-0.5, -0.01)  # |Δ| = Ω(1)
     plateau: float = -0.5  # power of P that e^Φ_global falls to, in units of Δ
     time: float = 1.0  # power of P that the half-time is, in units of the paper's
+
+
+Case = tuple[float, float]  # a number measured, and its uncertainty
 
 
 class Evidence(NamedTuple):
@@ -52,42 +55,55 @@ class Evidence(NamedTuple):
     note: str = ""
 
 
+def worst(measured: str, tested: str, cases: Sequence[Case], note: str = "", **allowed: Any) -> Evidence:
+    """The case whose margin is least; a RuntimeError if one is no number."""
+    found = [Evidence(measured, tested, value, uncertainty=sure, note=note, **allowed) for value, sure in cases]
+    if any(math.isnan(margin(each)) for each in found):
+        raise RuntimeError(f"{measured}: one of {len(found)} cases is no number ({tested})")
+    return min(found, key=margin)
+
+
+def margin(found: Evidence) -> float:
+    """How far inside the range that the claim allows the number lies, less its uncertainty; NaN without a number."""
+    return min(found.value - found.low, found.high - found.value) - found.uncertainty
+
+
 def target_rises(p: Parameters) -> Evidence:
     """The rate of Φ_target at random states, over the largest rate there."""
-    least, rng = math.inf, np.random.default_rng(0)
-    for setting, query in _problems(p):
+    cases, rng, problems = list[Case](), np.random.default_rng(0), _problems(p)
+    for setting, query in problems:
         system = dy.reduce(setting, query)
         own = [system.names.index(name) for name in system.coordinates.targets]
         for y in rng.normal(scale=p.scale, size=(p.states, len(system.names))):
             rate = system.rate(y)
-            least = min(least, rate[own].min() / np.abs(rate).max())
-    tested = f"{p.states} random states of {len(_problems(p))} problems, K = 1 and 2; exact"
-    return Evidence("least rate of Φ_target, over the largest rate", tested, least, low=0)
+            cases.append((float(rate[own].min() / np.abs(rate).max()), 0.0))
+    tested = f"{p.states} random states of {len(problems)} problems, K = 1 and 2; exact"
+    return worst("least rate of Φ_target, over the largest rate", tested, cases, low=0)
 
 
 def two_phases(p: Parameters) -> Evidence:
     """That Φ_global leads at some time before T."""
-    found, tested = _leads(p, p.two_phases)
+    cases, tested = _leads(p, p.two_phases)
     said = "largest lead of dΦ_global/dt over dΦ_target/dt before T, as a power of P: least"
-    return Evidence(said, tested, min(found), low=0, limit=True)
+    return worst(said, tested, cases, low=0, limit=True)
 
 
 def one_phase(p: Parameters) -> Evidence:
     """That Φ_global never leads before T."""
-    found, tested = _leads(p, p.one_phase)
+    cases, tested = _leads(p, p.one_phase)
     said = "largest lead of dΦ_global/dt over dΦ_target/dt before T, as a power of P: largest"
-    return Evidence(said, tested, max(found), high=0, limit=True)
+    return worst(said, tested, cases, high=0, limit=True)
 
 
 def plateau(p: Parameters) -> Evidence:
-    """Φ_global/log P at T, extrapolated."""
-    off = []
-    for kappa_c, kappa_s in p.limits:
-        found = dy.exponent("plateau", kappa_c, kappa_s, mask_ratio=p.mask_ratio)
-        off.append((abs(found.value - p.plateau * _gap(kappa_c, kappa_s)), found.uncertainty))
-    value, uncertainty = max(off)
-    said = f"|Φ_global/log P at T less {p.plateau:g}Δ|".replace("-", "−")
-    return Evidence(said, _ladder(p), value, high=p.slack, uncertainty=uncertainty, limit=True)
+    """Φ_global/log P at the end of phase I and at T, extrapolated."""
+    moments: tuple[Literal["phase-one-global", "plateau"], ...] = ("phase-one-global", "plateau")
+    cases = []
+    for (kappa_c, kappa_s), moment in itertools.product(p.limits, moments):
+        found = dy.exponent(moment, kappa_c, kappa_s, mask_ratio=p.mask_ratio)
+        cases.append((abs(found.value - p.plateau * _gap(kappa_c, kappa_s)), found.uncertainty))
+    said = f"|Φ_global/log P less {p.plateau:g}Δ| at the end of phase I and at T".replace("-", "−")
+    return worst(said, _ladder(p), cases, high=p.slack, limit=True)
 
 
 def others_stay(p: Parameters) -> Evidence:
@@ -98,33 +114,37 @@ def others_stay(p: Parameters) -> Evidence:
         return math.log(abs(flow["fp.other"][-1]) / flow["fp.target"][-1])
 
     found = [dy.exponent(ratio, *kappas, mask_ratio=p.mask_ratio, ladder=FLOATS) for kappas in p.limits]
-    value, uncertainty = max((each.value, each.uncertainty) for each in found)
-    said = "|Φ_m|/Φ_target at T, as a power of P: largest"
-    return Evidence(said, _ladder(p, FLOATS), value, high=0, uncertainty=uncertainty, limit=True)
+    cases = [(each.value, each.uncertainty) for each in found]
+    return worst("|Φ_m|/Φ_target at T, as a power of P: largest", _ladder(p, FLOATS), cases, high=0, limit=True)
 
 
 def pp_stays(p: Parameters) -> Evidence:
     """Υ_target/Φ_target at T as a power of P."""
     found = [dy.exponent("pp-over-fp", *kappas, mask_ratio=p.mask_ratio) for kappas in p.limits]
-    value, uncertainty = max((each.value, each.uncertainty) for each in found)
-    said = "Υ_target/Φ_target at T, as a power of P: largest"
-    return Evidence(said, _ladder(p), value, high=0, uncertainty=uncertainty, limit=True)
+    cases = [(each.value, each.uncertainty) for each in found]
+    said, note = "Υ_target/Φ_target at T, as a power of P: largest", "until T; after it Υ_target grows with log t"
+    return worst(said, _ladder(p), cases, note, high=0, limit=True)
 
 
-def locks(p: Parameters, query: str, group: str) -> Evidence:
-    """(1 − A)²/ε at the paper's time."""
-    found = [(1 - curve.attention[group][-1]) ** 2 / excess for excess, _, curve in _at_the_papers_times(p, query)]
-    return Evidence(f"(1 − A_{group})²/ε at T(ε): largest", _finite(p), max(found), high=1)
+def locks(p: Parameters, query: str) -> Evidence:
+    """A bound on (1 − A)²/ε at the paper's time, over the masks that leave some of the target area visible.
+
+    In these the loss is at least z²(1 − A)²/2, in the others at least its infimum z²/2 (result ``loss-above-floor``).
+    """
+    cases = [
+        (2 * _excess(system, curve) / (system.setting.masked_fraction * excess), 0.0)
+        for excess, system, curve in _at_the_papers_times(p, query)
+    ]
+    said, note = "E(1 − A)²/ε at T(ε), at most: largest", "mean over the masks that leave some of the target visible"
+    return worst(said, _finite(p), cases, note, high=1)
 
 
 def loss_of_a_patch(p: Parameters) -> Evidence:
     """(L_p − L*_p)/ε at the paper's time."""
-    found = [
-        (curve.loss[-1] - system.setting.loss_floor_of(query)) / excess
-        for query in ("local", "global")
-        for excess, system, curve in _at_the_papers_times(p, query)
-    ]
-    return Evidence("(L_p − L*_p)/ε at T(ε): largest", _finite(p), max(found), high=1)
+    curves = [found for query in ("local", "global") for found in _at_the_papers_times(p, query)]
+    cases = [(_excess(system, curve) / excess, 0.0) for excess, system, curve in curves]
+    note = "ε is read as that of one patch; for L, their sum, see the row below"
+    return worst("(L_p − L*_p)/ε at T(ε): largest", _finite(p), cases, note, high=1)
 
 
 def loss_of_all(p: Parameters) -> Evidence:
@@ -138,52 +158,55 @@ def loss_of_all(p: Parameters) -> Evidence:
         return geometry.log_patches + math.log(loss / excess)
 
     found = [dy.exponent(total, *kappas, mask_ratio=p.mask_ratio, ladder=FLOATS) for kappas in p.limits]
-    value, uncertainty = max((each.value, each.uncertainty) for each in found)
+    cases = [(each.value, each.uncertainty) for each in found]
     said = f"(L − L*)/ε at T(ε), as a power of P, ε = {excess:g}: largest"
-    note = "L is a sum over patches, as the paper defines it; for its mean over patches see the row above"
-    return Evidence(said, _ladder(p, FLOATS), value, high=0, uncertainty=uncertainty, limit=True, note=note)
+    note = "local patches alone; of one problem T(ε) is long enough in the end, as ε → 0"
+    return worst(said, f"{_ladder(p, FLOATS)}, where L* = 0", cases, note, high=0, limit=True)
 
 
 def time_bound(p: Parameters) -> Evidence:
     """How far the half-time's power of P is above the paper's bound."""
-    over, uncertainty = max(_over_the_bound(p, p.latents))
     said = "log T/log P less the paper's exponent: largest"
-    return Evidence(said, _laws(p, p.latents), over, high=p.slack, uncertainty=uncertainty, limit=True)
+    return worst(said, _laws(p, p.latents), _over_the_bound(p, p.latents), high=p.slack, limit=True)
 
 
-def bound_is_met(p: Parameters, alike: bool) -> Evidence:
-    """How far the half-time's power of P is from the paper's bound."""
-    latents = [ratio for ratio in p.latents if (ratio == 1) == alike]
-    off, uncertainty = max((abs(over), uncertainty) for over, uncertainty in _over_the_bound(p, latents))
+def bound_is_tight(p: Parameters, alike: bool) -> Evidence:
+    """How far the half-time's power of P is from the paper's bound: for U = L, or where that is another power."""
+    latents = [ratio for ratio in p.latents if (ratio == 1 if alike else ratio > 1.5)]
+    if not latents:
+        return beyond("no such U/L among the parameters")
+    cases = [(abs(over), uncertainty) for over, uncertainty in _over_the_bound(p, latents)]
     said = "|log T/log P less the paper's exponent|: largest"
-    return Evidence(said, _laws(p, latents), off, high=p.slack, uncertainty=uncertainty, limit=True)
+    return worst(said, _laws(p, latents), cases, high=p.slack, limit=True)
 
 
 def zero_suffices(p: Parameters) -> Evidence:
-    """Attention on the query's own area at the paper's time, from Q = 0."""
-    least = math.inf
-    for setting, query in _problems(p):
-        system = dy.reduce(setting, query)
-        last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), p.excesses[-1], setting)
-        y = dy.integrate(system, log_t_end=last).y[:, -1]
-        least = min(least, *(system.attention(y, k)["target"] for k in range(len(setting.geometry.areas))))
-    tested = f"{len(_problems(p))} problems, K = 1 and 2, Q(0) = 0, at T(ε), ε = {p.excesses[-1]:g}; exact"
-    return Evidence("A_target at T(ε): least", tested, least, low=0.5)
+    """(L_p − L*_p)/ε at the paper's time, from Q = 0, with several clusters and latents, too."""
+    cases, problems = list[Case](), _problems(p)
+    for setting, query in problems:
+        system, curve = dy.reduce(setting, query), None
+        for excess in p.excesses:
+            last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), excess, setting)
+            curve = dy.integrate(system, log_t_end=last, start=curve)
+            cases.append((_excess(system, curve) / excess, 0.0))
+    shown = ", ".join(f"{excess:g}" for excess in p.excesses)
+    tested = f"{len(problems)} problems, K = 1 and 2, z = 1 and two values, Q(0) = 0, ε = {shown}; exact"
+    return worst("(L_p − L*_p)/ε at T(ε), from Q = 0: largest", tested, cases, high=1)
 
 
 def diverse(p: Parameters) -> Evidence:
     """Divergence of the attention of two queries in different areas, once trained."""
-    least = math.inf
+    cases = list[Case]()
     for setting in _settings(p):
         maps = []
         for patch in _one_of_each_area(setting):
             system = dy.reduce(setting, patch)
             last = papers_log_time(setting.geometry.log_patches, _kappa_s(setting), p.excesses[-1])
             maps.append(dy.attention_map(system, dy.integrate(system, log_t_end=last).y[:, -1]))
-        pairs = itertools.combinations(maps, 2)
-        least = min(least, *(float(dy.attention_diversity(np.stack(pair))) for pair in pairs))
+        for pair in itertools.combinations(maps, 2):
+            cases.append((float(dy.attention_diversity(np.stack(pair))) / math.log(2), 0.0))
     said = "Jensen–Shannon divergence of queries of two areas over log 2, at T(ε): least"
-    return Evidence(said, f"{_finite(p, p.excesses[-1:])}", least / math.log(2), low=0.5)
+    return worst(said, _finite(p, p.excesses[-1:]), cases, low=0.5)
 
 
 def beyond(why: str) -> Evidence:
@@ -246,16 +269,18 @@ def _one_of_each_area(setting: dy.Setting) -> list[int]:
     return [int(patch) for patch in np.unique(setting.geometry.area_of[0], return_index=True)[1]]
 
 
-def _leads(p: Parameters, band: tuple[float, float]) -> tuple[list[float], str]:
+def _leads(p: Parameters, band: tuple[float, float]) -> tuple[list[Case], str]:
     """Of every κc and κs in the paper's range with Δ in the band: see ``two_phases``."""
     found = []
     kappas_c = np.linspace(0.5005, 1, p.kappas, endpoint=False)  # at 1 there are no local areas
     for kappa_c, kappa_s in itertools.product(kappas_c, np.linspace(0.001, 0.5, p.kappas)):
-        if band[0] < _gap(kappa_c, kappa_s) < band[1]:
+        if band[0] <= _gap(kappa_c, kappa_s) <= band[1]:
             leads = [_lead(float(kappa_c), float(kappa_s), log10, p.mask_ratio) for log10 in p.log10_patches]
-            found.append((leads[1] - leads[0]) / (np.diff(p.log10_patches)[0] * math.log(10)))
+            found.append(((leads[1] - leads[0]) / (np.diff(p.log10_patches)[0] * math.log(10)), 0.0))
+    if not found:
+        raise ValueError(f"kappas={p.kappas}: expected so many that some Δ lies in {list(band)}")
     small, large = p.log10_patches
-    tested = f"{len(found)} (κc, κs) with Δ in ({band[0]:g}, {band[1]:g}), P = 10^{small:g} to 10^{large:g}; mean-field"
+    tested = f"{len(found)} (κc, κs) with Δ in [{band[0]:g}, {band[1]:g}], P = 10^{small:g} to 10^{large:g}; mean-field"
     return found, tested
 
 
@@ -280,10 +305,15 @@ def _at_the_papers_times(p: Parameters, query: str) -> list[tuple[float, dy.Syst
     return found
 
 
-def _over_the_bound(p: Parameters, latents: Sequence[float]) -> list[tuple[float, float]]:
+def _over_the_bound(p: Parameters, latents: Sequence[float]) -> list[Case]:
     """Log T/log P less the paper's exponent, and its uncertainty, for every (κc, κs) and U/L."""
     found = [_half_time(*kappas, ratio, p.mask_ratio) for kappas in p.limits for ratio in latents]
     return [(each.value - p.time * each.paper, each.uncertainty) for each in found if each.paper is not None]
+
+
+def _excess(system: dy.System, curve: dy.Trajectory) -> float:
+    """L_p − L*_p at the end of a curve."""
+    return float(curve.loss[-1]) - system.setting.loss_floor_of(system.query)
 
 
 @cache

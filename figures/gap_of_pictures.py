@@ -95,7 +95,12 @@ def _pictures(image: str) -> dict[str, Any]:
         found["MRI scan"] = levels / levels.max()
     if drawing.is_file():
         found["drawing"] = imread(drawing)
-    return found | ({image: image} if image else {})
+    return found | ({f"{image} (yours)" if image in found else image: image} if image else {})
+
+
+def _plain(name: str) -> str:
+    """A name as Matplotlib shows it letter by letter: no formula in it, and no _ before it, which would hide it."""
+    return name.lstrip("_").replace("$", r"\$")
 
 
 def median_gap(table: Table, **values: Any) -> tuple[list[int], np.ndarray[Any, np.dtype[np.float64]]]:
@@ -140,7 +145,14 @@ def _curve(axis: Axes, table: Table, look: tuple[str, str, str], place: int, lab
     x = np.array(sides) * (1 + 0.025 * place)
     bars: dict[str, Any] = {"elinewidth": 0.5, "capsize": 0}
     axis.errorbar(
-        x, middle, (middle - low, high - middle), color=colour, marker=marker, linestyle=line, label=label, **bars
+        x,
+        middle,
+        (middle - low, high - middle),
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        label=_plain(label),
+        **bars,
     )
 
 

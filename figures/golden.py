@@ -1,7 +1,7 @@
 """Tables against those on record: ``expected/NAME.csv`` holds what ``data`` gave with the quick parameters.
 
 ``python -m figures --check`` compares; ``python -m figures.golden NAME...`` puts new numbers on record. A module may
-give TOLERANCES of its own to columns, such as those that random numbers or the order of sums get into.
+give TOLERANCES of its own to columns, such as those that random numbers or the order of sums get into, and FLOORS.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from figures import FIGURES, data, module
 from figures.table import Table, read_csv, write_csv
 
 EXPECTED = Path(__file__).parent / "expected"
-TOLERANCE = 1e-6  # absolute for numbers below one, relative above
+TOLERANCE = 1e-6  # relative to the number on record, or to FLOOR where it is smaller
+FLOOR = 1e-6
 
 
 HEADER = f"{'figure':17}{'column':17}{'rows':>6}  {'difference':12}{'tolerance':11}verdict"
@@ -52,10 +53,10 @@ def check(name: str) -> list[Verdict]:
 
 def compare(name: str, table: Table, record: Table) -> list[Verdict]:
     """A verdict for every column of the table or the record."""
-    own = getattr(module(name), "TOLERANCES", {})
+    own, floors = (getattr(module(name), which, {}) for which in ("TOLERANCES", "FLOORS"))
     verdicts = []
     for column in dict.fromkeys([*table, *record]):
-        off = _differences(table.get(column), record.get(column))
+        off = _differences(table.get(column), record.get(column), floors.get(column, FLOOR))
         worst = int(off.argmax()) if len(off) else 0
         largest = float(off[worst]) if len(off) else 0.0
         moved = _moved(table, record, column, worst)
@@ -81,7 +82,7 @@ def _shortened(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.array([float(f"{value:.10g}") for value in column]) if column.dtype.kind == "f" else column
 
 
-def _differences(now: npt.NDArray[Any] | None, then: npt.NDArray[Any] | None) -> npt.NDArray[np.float64]:
+def _differences(now: npt.NDArray[Any] | None, then: npt.NDArray[Any] | None, floor: float) -> npt.NDArray[np.float64]:
     """Row by row; a single infinite one where the columns cannot be compared."""
     if now is None or then is None or len(now) != len(then) or now.dtype.kind != then.dtype.kind:
         return np.array([np.inf])
@@ -90,7 +91,7 @@ def _differences(now: npt.NDArray[Any] | None, then: npt.NDArray[Any] | None) ->
     now, then = now.astype(float), then.astype(float)
     same = (now == then) | (np.isnan(now) & np.isnan(then))
     with np.errstate(invalid="ignore"):
-        off = np.abs(now - then) / np.maximum(1, np.abs(then))
+        off = np.abs(now - then) / np.maximum(floor, np.abs(then))
     return np.where(same, 0.0, np.nan_to_num(off, nan=np.inf))
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import dynamics as dy
 from figures import style
 from figures.moments import excess_times_4t
-from figures.table import Table, distinct, keep, rows, select, stack
+from figures.table import Table, keep, rows, select, stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +54,7 @@ COLUMNS = {
     "value": "4t(L_p − L*_p), or what it tends to",
     "error": "uncertainty of the limit",
 }
+FLOORS = {"error": 1e-3}  # the uncertainty of a limit: a small difference of large numbers
 QUICK: dict[str, Any] = {"geometries": SMALL, "per_decade": 18, "every": 3}
 
 
@@ -111,8 +112,9 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     ):
         part = keep(table, chosen)
         axes.axhline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-        for areas, look in zip(distinct(part["areas"]), style.LOOK.values(), strict=False):
-            _curve(axes, select(part, areas=areas), look)
+        each = dict.fromkeys(zip(part["areas"].tolist(), part["masked"].tolist(), strict=True))
+        for (areas, masked), look in zip(each, style.LOOK.values(), strict=False):
+            _curve(axes, select(part, areas=areas, masked=masked), look)
         axes.set(xscale="log", yscale="log", xlim=(10, 1e34), xlabel="time $t$")
         axes.set_title(title, loc="left")
         axes.legend(loc="upper right", handlelength=2.6)

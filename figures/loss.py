@@ -3,9 +3,9 @@
 (a) L_p − L*_p of a local patch, exact reduction and transformers: after lock-on 1/(4t), the mean-field law, and the
 paper's time T(ε) as the line ε(T), its constant taken as one and its ε read as that of one patch; beside it how many
 times longer it is than the time taken. (b) The same times 4t, for longer: mean-field's 1 is a plateau, and the limit
-the squared norm ‖θ*‖² of the max-margin direction. (c) The slack of the bound: above one for a patch; for the loss of
-the paper, a sum over P patches, below one, and the more so the larger P, because that sum is about P/(4t). Exact,
-continuous-time; T(ε) is the paper's large-P form.
+the squared norm ‖θ*‖² of the max-margin direction. (c) The slack of the bound: above one for a patch. For the
+loss of the paper, a sum over P patches and so about P/(4t), it is the smaller the larger P, and below one until ε is
+very small. Exact, continuous-time; T(ε) is the paper's large-P form.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ COLUMNS = {
     "spread": "of the transformer: standard deviation over trainings of the mean over local patches",
     "slack": "T(ε) over the time taken",
 }
+FLOORS = {"value": 1e-300}  # it falls as 1/t
 TOLERANCES = {"value": 1e-5, "spread": 1e-5, "slack": 1e-4}  # the order of sums over samples; times of a solver
 QUICK: dict[str, Any] = {
     "geometries": ((24, 12, 2, 12), (98, 7, 14, 98)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,16 @@ from figures.table import Table, read_csv, write_csv
 
 def compute(name: str, quick: bool, p: Any) -> Table:
     """The table of a figure with these parameters, and what made it."""
-    table: Table = module(name).data(p)
-    return Table(table, provenance(name, quick, p))
+    made_by = provenance(name, quick, p)
+    with _named(name, p):
+        return Table(module(name).data(p), made_by)
 
 
 def ink(table: Table) -> Figure:
     """The figure of a table; needs no display, and no pyplot."""
-    drawn = module(table.made_by.get("figure", ""))
-    p = drawn.Parameters(**{key: _tuples(value) for key, value in table.made_by["parameters"].items()})
-    with matplotlib.style.context(["default", style.RC]):
+    name = table.made_by.get("figure", "")
+    drawn, p = module(name), parameters(name, **table.made_by.get("parameters", {}))
+    with _named(name, p), matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=drawn.SIZE, layout="constrained")
         drawn.draw(figure, table, p)
         figure.draw_without_rendering()  # while the style holds
@@ -94,5 +95,16 @@ def _stored(path: Path, made_by: dict[str, Any]) -> Table | None:
     return table if table.made_by == made_by else None
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+@contextmanager
+def _named(name: str, p: Any) -> Iterator[None]:
+    """Errors that parameters of a figure's own making lead to name those that are not its usual ones."""
+    usual = [parameters(name, quick)._asdict() for quick in (False, True)]
+    changed = ", ".join(
+        f"{key}={value!r}" for key, value in p._asdict().items() if value not in [u[key] for u in usual]
+    )
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError) as error:
+        if not changed:
+            raise
+        raise ValueError(f"{name} cannot be had with {changed}: {error}") from error

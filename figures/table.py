@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -59,13 +61,16 @@ def distinct(column: npt.NDArray[Any]) -> list[Any]:
 
 def write_csv(path: Path, table: Table) -> None:
     """One header row, then the rows; what made them, and types, stand above in lines that begin with #."""
+    body = io.StringIO()
+    writer = csv.writer(body, lineterminator="\n")
+    writer.writerow(table)
+    lists = [["" if value != value else value for value in column.tolist()] for column in table.values()]
+    writer.writerows(zip(*lists, strict=True))
     said = table.made_by | {"types": {name: column.dtype.kind for name, column in table.items()}}
+    said |= {"hash": _hash(body.getvalue())}
     with path.open("w", newline="", encoding="utf-8") as file:
         file.writelines(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in said.items())
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table)
-        lists = [["" if value != value else value for value in column.tolist()] for column in table.values()]
-        writer.writerows(zip(*lists, strict=True))
+        file.write(body.getvalue())
 
 
 def read_csv(path: Path) -> Table:
@@ -74,7 +79,7 @@ def read_csv(path: Path) -> Table:
     Raises
     ------
     ValueError
-        If the file holds no such table.
+        If the file holds no such table, or not all of it, or it was changed.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -84,14 +89,21 @@ def read_csv(path: Path) -> Table:
                     break
                 key, _, value = line[2:].partition(": ")
                 made_by[key] = json.loads(value)
-            names, *cells = csv.reader([line, *file])
+            body = line + file.read()
+            if made_by.pop("hash") != _hash(body):
+                raise ValueError("changed")
+            names, *cells = csv.reader(io.StringIO(body))
             types = made_by.pop("types")
             columns = zip(*cells, strict=True) if cells else [()] * len(names)
             return Table(
                 {name: _column(types[name], column) for name, column in zip(names, columns, strict=True)}, made_by
             )
     except (ValueError, KeyError, UnboundLocalError) as error:
-        raise ValueError(f"path={str(path)!r}: expected a table written by python -m figures") from error
+        raise ValueError(f"path={str(path)!r}: expected a table as python -m figures wrote it, whole") from error
+
+
+def _hash(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 def _column(kind: str, cells: Iterable[str]) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ def test_a_figure_is_a_picture_and_a_table_that_say_what_made_them(name, tmp_pat
     header = [line for line in lines if line.startswith("#")]
     said = {key: json.loads(value) for key, value in (line[2:].split(": ", 1) for line in header)}
     assert said.pop("types") == {key: column.dtype.kind for key, column in table(name).items()}
+    assert len(said.pop("hash")) == 16
     assert said == made_by
     assert list(made_by["columns"]) == list(table(name))
     names, *rows = csv.reader(lines[len(header) :])
@@ -209,7 +211,7 @@ def test_a_table_is_read_back_number_for_number(tmp_path):
 def test_a_file_that_is_no_table_is_refused(text, tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"path='.*table.csv': expected a table written by python -m figures"):
+    with pytest.raises(ValueError, match=r"path='.*table.csv': expected a table as python -m figures wrote it, whole"):
         figures.read(path)
 
 
@@ -270,3 +272,45 @@ def test_the_gallery_is_drawn_and_its_cost_measured(tmp_path, monkeypatch):
     cost = gallery.costs(["areas"])["areas"]["quick"]
     assert 0.5 < cost["seconds"] < 600
     assert 50 < cost["megabytes"] < 10_000
+
+
+@pytest.mark.parametrize("keep", [5, 12, 20, 40])
+def test_a_table_that_was_cut_or_changed_is_computed_anew(keep, tmp_path, known_tables):
+    assert main(["crosscheck", "--quick", "--out", str(tmp_path), "--format", "png"]) == 0
+    path = tmp_path / "crosscheck.csv"
+    whole = path.read_text(encoding="utf-8")
+    lines = whole.splitlines(keepends=True)
+    changed = whole.replace(lines[-1], lines[-1].replace(lines[-1].split(",")[-1], "5.0\n"))
+    for text in ("".join(lines[:keep]), whole[:-3], changed):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match="whole"):
+            figures.read(path)
+        assert main(["crosscheck", "--quick", "--out", str(tmp_path), "--format", "png"]) == 0
+        assert path.read_text(encoding="utf-8") == whole
+
+
+def test_small_numbers_are_checked_relative_to_themselves():
+    now, then = (Table({"value": np.array([value])}) for value in (1e-9, 1.1e-9))
+    assert not golden.compare("loss", now, then)[0].agrees
+    assert not golden.compare("areas", Table({"a": np.array([2e-5])}), Table({"a": np.array([2.1e-5])}))[0].agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("areas", {"local_areas": 20}, "areas cannot be had with local_areas=20: local_areas=20: expected so few"),
+        ("areas", {"target_area": 99}, "areas cannot be had with target_area=99"),
+        ("phases", {"mask_ratio": "half"}, "mask_ratio='half': expected the like of 0.5"),
+        ("phases", {"geometries": 3}, r"geometries=3: expected the like of \(\(88"),
+        ("claims", {"kappas": 1}, r"claims cannot be had with kappas=1: kappas=1: expected so many"),
+        ("gap-of-pictures", {"image": Path("x.png")}, "image=PosixPath.* expected the like of ''"),
+    ],
+)
+def test_parameters_that_do_not_serve_are_refused_by_name(name, changes, message):
+    with pytest.raises(ValueError, match=message):
+        figures.data(name, quick=True, **changes)
+
+
+def test_numbers_that_cannot_be_drawn_say_which_parameters_they_come_from():
+    with pytest.raises(ValueError, match=r"crosscheck cannot be had with labels=\(\(\(0, 0, 1\),\),\)"):
+        figures.draw(figures.data("crosscheck", quick=True, labels=(((0, 0, 1),),), steps=10))

@@ -133,6 +133,7 @@ CALLS = [
     (lambda: dy.attention_map(ONE, SYSTEM.initial), "system=Setting.*: expected what dy.reduce returns"),
     (lambda: dy.attention_map(REAL, REAL.initial), "geometry='scaling': expected patches that can be counted"),
     (lambda: dy.attention_map(SYSTEM, [0.0]), r"y=\[0.0\]: expected a state of shape \(7,\)"),
+    (lambda: dy.attention_map(SYSTEM, np.full(7, math.nan)), r"y=.*nan.*: expected finite numbers"),
     (lambda: dy.attention_map(SYSTEM, SYSTEM.initial, 1), r"cluster=1: expected a whole number in \[0, 0\]"),
     (
         lambda: dy.attention_map(SEVERAL, SEVERAL.initial),
