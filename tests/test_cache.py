@@ -4,7 +4,6 @@ import pytest
 
 import dynamics as dy
 from dynamics import compiled
-from tests.settings import WIDE
 
 
 @pytest.fixture
@@ -33,10 +32,3 @@ def test_a_kernel_is_seen_and_removed_and_nothing_else_is(folder):
     assert all(each.exists() for each in others)
     assert not any(each.exists() for each in (path, *older))
     assert dy.cache_info().files == 0
-
-
-def test_what_is_loaded_stays_in_use(folder):
-    system = dy.reduce(WIDE, "local", "mean-field", compiled=False)
-    rate = system.rate(system.initial)
-    dy.cache_clear()
-    assert (system.rate(system.initial) == rate).all()
