@@ -45,7 +45,7 @@ def agrees(found, expected, y, tolerance=1e-12, slopes=True):
         assert np.abs(found.jacobian(y) - jacobian).max() <= tolerance * max(scale, np.abs(jacobian).max())
 
 
-@settings(max_examples=80)
+@settings(max_examples=200)
 @given(one_cluster(), st.sampled_from([0, 0.3, 2.0]), st.sampled_from([0, 8, 30, 300]), st.integers(0, 99))
 def test_it_is_the_sum_over_all_masks(drawn, scale, lock, seed):
     setting, query = drawn

@@ -161,13 +161,14 @@ def test_two_latents_have_the_exponent_of_one_whatever_their_ratio(grid):
 
 
 @pytest.mark.slow
-def test_a_latent_with_a_density_has_the_exponent_of_a_constant_one():
+@pytest.mark.parametrize("low", [0.1, 0.5])
+def test_a_latent_with_a_density_has_the_exponent_of_a_constant_one(low):
     from scipy.stats import uniform
 
     problem = {
         "kappa_c": 0.85,
         "kappa_s": 0.7,
-        "latent": uniform(0.5, 0.5),
+        "latent": uniform(low, 1 - low),
         "ladder": (60, 120, 240, 480),
         "rtol": 1e-9,
     }

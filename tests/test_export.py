@@ -80,8 +80,9 @@ print(hashlib.sha256(text.encode()).hexdigest())
 
 
 @pytest.mark.slow
-def test_every_process_writes_the_same_text():
-    environment = {"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}  # here it is another
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_every_process_writes_the_same_text(seed):
+    environment = {"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", FINGERPRINT], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
     )
