@@ -31,6 +31,7 @@ from dynamics import (
     log_source,
     loops,
     nodes,
+    one_cluster,
     quadrature,
     rays,
     source,
@@ -59,6 +60,7 @@ _TEXTS = (
     log_ledger,
     stepper,
     source,
+    one_cluster,
     term_source,
     log_source,
 )
@@ -95,6 +97,8 @@ def _found_or_made(compiled: bool, part: Part) -> ModuleType:
     except OSError:  # a folder that nobody may enter or write to: build in one that goes with the process
         path = _write(Path(_temporary_folder().name) / path.name, part)
     module = _load(path, compiled)
+    if part in ("nodes", "terms"):  # attention is read off at mean counts, whatever the mean of the rates
+        vars(module)["mean_attention"] = kernel(compiled).mean_attention
     checked = path.with_suffix(_MARKS[compiled])
     if not checked.exists():
         from dynamics import selfcheck
@@ -189,12 +193,12 @@ def _load(path: Path, compiled: bool) -> ModuleType:
         import numba
 
         keep = os.access(path.parent, os.W_OK)
-        jit, fast = (
-            numba.njit(cache=keep, error_model="numpy", nogil=True, fastmath=flags) for flags in (False, _FAST)
-        )
-        namespace = {"jit": jit, "fast": fast, "exp": math.exp}
+        common = {"cache": keep, "error_model": "numpy", "nogil": True}
+        jit, fast, wide = (numba.njit(**common, fastmath=flags) for flags in (False, _FAST, {"contract"}))
+        inlined = numba.njit(error_model="numpy", inline="always")
+        namespace = {"jit": jit, "fast": fast, "wide": wide, "inlined": inlined, "exp": math.exp}
     else:
-        namespace = {"jit": source.as_it_stands, "fast": source.as_it_stands, "exp": _exp}
+        namespace = dict.fromkeys(("jit", "fast", "wide", "inlined"), source.as_it_stands) | {"exp": _exp}
     vars(module).update(
         namespace,
         log=math.log,

@@ -80,7 +80,7 @@ def integrate(
         `provenance["ended"]` says whether that or the last time came first.
     method : str
         Any method of ``scipy.integrate.solve_ivp``; those that use a Jacobian get the derived one, which is there for
-        P up to 10¹⁰⁰.
+        P up to 10¹⁰⁰. Or "compiled": the pair of "DOP853" along the arc length, wholly compiled.
     variable : "auto" | "time" | "log-time" | "arc-length"
         What is stepped in. The curve's own length in (y, log t) makes the flow non-stiff at any size: "auto" takes it.
         "time" ends at log t = 700.
@@ -106,8 +106,10 @@ def integrate(
         come to `until` at the latest one.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
-    choice("method", method, METHODS)
+    choice("method", method, (*METHODS, "compiled"))
     choice("variable", variable, get_args(Variable))
+    along = method != "compiled" or variable in ("auto", "arc-length")
+    accept(along, "variable", variable, "'auto' or 'arc-length': method='compiled' has no other")
     least = 100 * float(np.finfo(float).eps)
     rtol = real_number("rtol", rtol, lambda number: least <= number < 1, f"a number in [{least:.2g}, 1)")
     atol = real_number("atol", atol, lambda number: 0 < number < 1, "a number in (0, 1)")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamics import log_ledger, log_loops, loops, stepper
-from dynamics.source import _lambdified
+from dynamics import log_ledger, log_loops, loops
+from dynamics.source import blocks, lambdified, stepping, stepping_alike
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -31,24 +31,14 @@ def log_source() -> str:
         "from __future__ import annotations",
         "import numpy as np",
         f"POWERS, LOG_2 = np.array({powers}), {math.log(2)}",
-        *(_lambdified(name, by_name[name].arguments, by_name[name].expression) for name in PLAIN),
+        *(lambdified(name, by_name[name].arguments, by_name[name].expression) for name in PLAIN),
         *(_polynomial(formula) for name, formula in by_name.items() if name.startswith(POLYNOMIALS)),
-        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (log_loops, log_ledger)),
+        *(blocks(module)[0] for module in (log_loops, log_ledger)),
         *(inspect.getsource(getattr(loops, name)) for name in ("descend", "losses")),
-        "@jit\ndef target_of(rule):\n    return rule.target",
-        tableau(),
-        inspect.getsource(stepper).split("# --- loops ---\n")[1],
+        stepping_alike(),
+        stepping(),
     ]
     return "\n\n".join(written)
-
-
-def tableau() -> str:
-    """Source of the coefficients of SciPy's pair."""
-    from scipy.integrate import DOP853
-
-    stages = np.vstack([DOP853.A[1:], DOP853.B])
-    parts = {"STAGES": stages, "ERROR_3": DOP853.E3, "ERROR_5": DOP853.E5}
-    return "\n".join(f"{name} = np.array({part.tolist()})" for name, part in parts.items())
 
 
 def _polynomial(formula: Formula) -> str:

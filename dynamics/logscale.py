@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynamics.closures import Area, latent_rows
+from dynamics.closures import Area, Rule, latent_rows
 from dynamics.coordinates import Coordinates
 from dynamics.errors import accept
 from dynamics.geometry import Array, Indices
@@ -72,6 +72,33 @@ def log_rule(setting: Setting, coordinates: Coordinates) -> LogRule:
     )
 
 
+def in_floats(rule: LogRule) -> Rule | None:
+    """The same rows with sizes as floats, where they are floats, and so are their sums."""
+    areas, rows = len(rule.fp), len(rule.weight)
+    log_size = np.logaddexp(rule.log_unmasked, rule.log_masked)
+    if np.log(2) * (rule.multiplicity[:, 1].max() + 1) > MOST_LOG_OF_FLOATS or log_size.max() > MOST_LOG_OF_FLOATS:
+        return None
+    zero = np.zeros(rows, dtype=int)
+    return Rule(
+        multiplicity=unscaled(rule.multiplicity),
+        areas=np.array([0, areas]),
+        target=np.array([rule.target]),
+        copies=unscaled(rule.copies),
+        fp=rule.fp,
+        cells=np.arange(areas + 1),
+        pp=rule.pp,
+        size=np.exp(log_size),
+        column=np.arange(areas),
+        cluster=zero,
+        counts=zero,
+        latents=np.arange(rows),
+        weight=unscaled(rule.weight),
+        unmasked=np.exp(rule.log_unmasked)[None],
+        latent=rule.latent,
+    )
+
+
+MOST_LOG_OF_FLOATS = 695.0  # of sizes: times a few they are floats still
 MOST_LOG_PATCHES = 231.0  # at which squares of attentions stay in the range of floats well after locking
 MOST_NUMBERS = 10_000_000  # latents of all rows: a rate takes some 0.1 µs for each
 
@@ -101,6 +128,11 @@ def _mean_fractions(log_patches: float, mask_ratio: float) -> tuple[float, float
     one = math.exp(-log_patches)  # as a fraction of P
     hidden = math.log(mask_ratio - one) if mask_ratio > one else -math.inf
     return math.log1p(-mask_ratio) - math.log1p(-one), hidden - math.log1p(-one)
+
+
+def unscaled(numbers: Array) -> Array:
+    """Scaled numbers, (..., 2), as floats."""
+    return np.ldexp(numbers[..., 0], numbers[..., 1].astype(int))
 
 
 def scaled(log: Array) -> Array:

@@ -42,6 +42,7 @@ curvature_same: Formula
 curvature_others: Formula
 curvature_other_masked: Formula
 curvature_masked: Formula
+exp: Formula
 
 
 def jit(function: Formula) -> Formula:
@@ -123,7 +124,7 @@ def attend(y: Array, rule: Rule, row: int, wide: bool, cell: Array, area: Array)
     k, counts, latents = rule.cluster[row], rule.counts[row], rule.latents[row]
     first, last = rule.areas[k], rule.areas[k + 1]
     x, b, mass, mass_masked, shifted = 0, 1, 2, 3, 4
-    A, R, stray, squares = 0, 1, 2, 3
+    A, R = 0, 1
     shift = shift_of(y, rule, row) if wide else 0.0
     same_sample = row > 0 and k == rule.cluster[row - 1] and latents == rule.latents[row - 1]
     same_masses = same_sample and shift == cell[shifted, 0]
@@ -147,12 +148,22 @@ def attend(y: Array, rule: Rule, row: int, wide: bool, cell: Array, area: Array)
     for m in range(first, last):
         area[A, m] = area[A, m] / total
         area[R, m] = area[R, m] / total
-        is_target = m == rule.target[k]
-        area[squares, m] = 0 * own if is_target else stray_of(rule.latent[latents, m - first], area[A, m])
         for s in range(rule.cells[m], rule.cells[m + 1]):
             cell[x, s] = cell[x, s] / total
             cell[b, s] = cell[b, s] / total
-    return own / total, all_but_one(area, squares, stray, rule.copies, 0 * own, first, last)
+    return own / total, strays(rule, row, area)
+
+
+@jit
+def strays(rule: Rule, row: int, area: Array) -> float:
+    """Fills in stray of every area of a sample, from its attention; returns that of the target."""
+    A, stray, squares = 0, 2, 3
+    k, latents = rule.cluster[row], rule.latents[row]
+    first, last, target = rule.areas[k], rule.areas[k + 1], rule.target[k]
+    for m in range(first, last):
+        square = stray_of(rule.latent[latents, m - first], area[A, m])
+        area[squares, m] = 0 * square if m == target else square
+    return all_but_one(area, squares, stray, rule.copies, 0 * area[A, target], first, last)
 
 
 @jit
@@ -304,6 +315,21 @@ def descend(y: Array, rule: Rule, step_size: float, steps: int, every: int) -> A
             out[:, record] = y
             record += 1
     return out
+
+
+@jit
+def tangent(state: Array, rule: Rule) -> Array:
+    """d(y, log t)/dl along the curve's own length: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
+    n = len(state) - 1
+    rate, _ = rate_and_loss(state[:n].copy(), rule)
+    out, time, largest, square = np.ones(n + 1), exp(state[n]), 1.0, 0.0
+    for i in range(n):
+        out[i] = time * rate[i]
+        largest = max(largest, abs(out[i]))
+    for i in range(n + 1):
+        out[i] /= largest  # its square may be no float
+        square += out[i] * out[i]
+    return out / np.sqrt(square)
 
 
 @jit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from dynamics.errors import accept, real_number
 from dynamics.flow import integrate
 from dynamics.geometry import Array
 from dynamics.laws import LARGEST
-from dynamics.logscale import LogRule
-from dynamics.solver import first_moment, last_log_t, longest_step
+from dynamics.many import Aim, march
+from dynamics.solver import last_log_t
 from dynamics.system import System
 
 LEAST = 1e-300  # Υ that has all its digits as a float
@@ -90,6 +90,9 @@ def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RT
     return math.log(at["pp.target"] / at["fp.target"]) / system.setting.geometry.log_patches
 
 
+OF_MOMENTS = half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
+
+
 def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> Array:
     """State and log t where Φ of the target takes the lead, and at the half-time: (2, n + 1); NaN where it always led.
 
@@ -104,29 +107,29 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
         accept(latent is not None, "latent", system.setting.law.values.tolist(), "a law with a positive value")
     latent = real_number("latent", latent, lambda z: 0 < z <= LARGEST, "a number > 0")
     rtol = real_number("rtol", rtol, lambda number: 1e-13 <= number < 1, "a number in [1e-13, 1)")
-    return _moments(system, latent, rtol)
+    remember([system], latent, rtol, lanes=False)
+    if (latent, rtol) not in system.memory:
+        system.memory[latent, rtol] = _by_scipy(system, latent, rtol)  # or it says why there is none
+    return system.memory[latent, rtol]
 
 
-@lru_cache(maxsize=64)  # a study asks several things of one solve
-def _moments(system: System, latent: float, rtol: float) -> Array:
-    watch = system.watched(latent)
-    first = system.attention_on("target", system.initial, watch)
-    accept(first < 0.5, "attention on the target at Q = 0", first, "less than 1/2: it has no half-time")
-    if not isinstance(system.rule, LogRule):
-        return _by_scipy(system, latent, rtol)
-    atol, targets = rtol / 100, system.coordinates.targets
-    kinds = np.array([1 if name in targets else 0 if name.startswith("fp") else -1 for name in system.names])
-    last = last_log_t(system)
-    log_first, y = first_moment(system, system.initial, atol, last)
-    bounds = 0.5, last, longest_step(system), rtol, atol
-    found, _ = system.loop("moments")(np.append(y, log_first), system.rule, watch, kinds, *bounds)
-    if math.isnan(found[1, -1]):
-        return _by_scipy(system, latent, rtol)  # which says why, and carries the curve
-    found.flags.writeable = False
-    return found
+def remember(systems: Sequence[System], latent: float | None = None, rtol: float = RTOL, *, lanes: bool = True) -> None:
+    """Solve those of many systems that the compiled pair is for, side by side; each keeps its ``moments``."""
+    wanted: dict[int, tuple[System, Aim]] = {}
+    for system in systems:
+        z = system.setting.law.least_positive if latent is None else latent
+        if system.closure == "mean-field" and z is not None and (z, rtol) not in system.memory:
+            wanted[id(system)] = system, Aim("target", 0.5, z, last_log_t(system))
+    chosen, aims = [system for system, _ in wanted.values()], [aim for _, aim in wanted.values()]
+    for system, aim, end in zip(chosen, aims, march(chosen, aims, rtol, rtol / 100, lanes=lanes), strict=True):
+        if end.arrived and not end.above_at_start:
+            end.moments.flags.writeable = False
+            system.memory[aim.latent, rtol] = end.moments
 
 
 def _by_scipy(system: System, latent: float, rtol: float) -> Array:
+    first = system.attention_on("target", system.initial, system.watched(latent))
+    accept(first < 0.5, "attention on the target at Q = 0", first, "less than 1/2: it has no half-time")
     flow = integrate(system, until=("target", 0.5, latent), rtol=rtol, atol=rtol / 100)
     out = np.full((2, len(system.names) + 1), np.nan)
     if flow.phases[0].name == "decoupling" and len(flow.phases) > 1:

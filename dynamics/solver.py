@@ -1,4 +1,4 @@
-"""The flow handed to SciPy, in one of three variables: time, its logarithm, or the length of the curve itself."""
+"""The flow handed to a solver, SciPy's or the compiled pair, in time, its logarithm, or the length of the curve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynamics.geometry import Array
 from dynamics.phases import Phase, Watch, divide, lead, of_records
 from dynamics.system import System
 
-METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")
+METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")  # of SciPy
 IMPLICIT = ("Radau", "BDF", "LSODA")
 Variable = Literal["auto", "time", "log-time", "arc-length"]
 Until = tuple[str, float] | tuple[str, float, float] | None  # group, attention, latent of the target
@@ -129,9 +129,11 @@ def _bounded(system: System, method: str) -> Any:
 
 
 def solve(system: System, problem: Problem, log_last: float, until: Until, options: dict[str, Any]) -> Any:
-    """Run SciPy's solver up to log_last, or to where `until` stops it: its second event."""
-    from scipy.integrate import solve_ivp
+    """Run a solver up to log_last, or to where `until` stops it: its second event."""
+    if options["method"] == "compiled":
+        from dynamics.many import recorded
 
+        return recorded(system, problem.initial, log_last, until, options["rtol"], options["atol"])
     n = len(system.names)
     stops: list[Any] = [lambda at, state: problem.log_time(at, state) - log_last]
     if until is not None:
@@ -144,6 +146,8 @@ def solve(system: System, problem: Problem, log_last: float, until: Until, optio
         options = options | {"jac": problem.jacobian}
     if problem.variable is None:
         options = options | {"method": _bounded(system, options["method"])}
+    from scipy.integrate import solve_ivp
+
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused by the caller
         return solve_ivp(problem.rate, problem.span, problem.initial, events=stops, dense_output=True, **options)
 

@@ -3,27 +3,95 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dynamics import ledger, loops, rays
+from dynamics import ledger, loops, rays, stepper
 from dynamics.closures import Rule
 
 if TYPE_CHECKING:
     from derivations.nodes import Jet
 
+ONE_LANE = "d, lanes = len(x), 1"  # in ``stepper``
 MARKS = 16  # of one node of the integral that are taken together
+AROUND_RATES = ("descend", "losses", "tangent")  # loops that every form has
 UNROLLED = (2, 3)  # numbers of areas for which a one-cluster form without loops is generated as well
 
 
 def kernel_source() -> str:
     """The whole text of the generated module."""
-    second_order = [_renamed("second_order", name) for name in ("descend", "losses")]
-    return "\n\n".join([_formulas_and_loops(), *second_order, *(_unrolled(areas) for areas in UNROLLED)])
+    from dynamics import one_cluster  # which runs the loops of this module
+
+    second_order = [renamed("second_order", name) for name in AROUND_RATES]
+    steps = [stepping_alike(), stepping(), stepping("second_order")]
+    return "\n\n".join(
+        [
+            _formulas_and_loops(),
+            *second_order,
+            *steps,
+            *map(one_cluster.source, UNROLLED),
+        ]
+    )
+
+
+def stepping_alike() -> str:
+    """Source of what is the same for every form in ``stepper``, and of the tableau of SciPy's pair, written out."""
+    from scipy.integrate import DOP853
+
+    slope = "k[{} * size + at]"
+    of_one = [_weighted(weights, slope) for weights in DOP853.D]
+    fine, coarse = (_weighted(weights, slope) for weights in (DOP853.E5, DOP853.E3))
+    estimates = f"@jit\ndef errors(k, at, size):\n    return {fine}, {coarse}"
+    bends = f"@jit\ndef bends(k, at, size, h):\n    return {', '.join(f'h * ({total})' for total in of_one)}"
+    return "\n\n\n".join([stage_source(), estimates, bends, blocks(stepper)[0]])
+
+
+def stage_source() -> str:
+    """Source of the state at each stage, of all lanes."""
+    from scipy.integrate import DOP853
+
+    written = ["@jit", "def stage(s, x, h, k, out):", f"    {ONE_LANE}", "    size = d * lanes"]
+    for s, weights in enumerate([*DOP853.A[1:], DOP853.B, *DOP853.A_EXTRA], start=1):
+        total = _weighted(weights, "k[{} * size + at]")
+        written += [f"    {'if' if s == 1 else 'elif'} s == {s}:", "        for i in range(d):"]
+        written += ["            for l in range(lanes):", "                at = i * lanes + l"]
+        written += [f"                out[at] = x[at] + h[l] * ({total})"]
+    return "\n".join(written)
+
+
+def _weighted(weights: Any, slope: str) -> str:
+    """Source of a sum of slopes."""
+    return " + ".join(f"{weight!r} * {slope.format(s)}" for s, weight in enumerate(weights.tolist()) if weight)
+
+
+def stepping(form: int | str = "", tangents: str = "") -> str:
+    """Source of the loops of ``stepper`` around the rate of a form, or with other `tangents` than those of one rule."""
+    _, of_one_rule, of_one_lane, of_all = blocks(stepper)
+    text = (tangents or of_one_rule) + of_one_lane + of_all
+    return suffixed(text, ["tangent", *_defined(of_one_rule + of_one_lane + of_all)], form) if form else text
+
+
+def suffixed(text: str, names: Iterable[str], form: int | str) -> str:
+    """Source with the form in the names of these functions."""
+    for name in names:
+        text = re.sub(rf"\b{name}\(", f"{name}_{form}(", text)
+    return text
+
+
+def _defined(text: str) -> list[str]:
+    return re.findall(r"^def (\w+)", text, flags=re.MULTILINE)
+
+
+def wide_stepping(form: int, tangents: str, shape: tuple[int, int]) -> str:
+    """The same with the number of lanes a constant, for the compiler to take several at a time."""
+    _, of_one_rule, of_one_lane, of_all = blocks(stepper)
+    text = suffixed(of_all, _defined(of_one_rule + of_one_lane), form).replace(f"tangents_{form}(", "tangents(")
+    text = text.replace(f"on_groups_{form}(", "on_groups(")
+    text = f"{stage_source()}\n\n\n{tangents}\n\n\n{text}".replace(ONE_LANE, f"d, lanes = {shape}")
+    return suffixed(text, _defined(text), f"wide_{form}").replace("@jit", "@wide")
 
 
 def nodes_source(slopes: bool) -> str:
@@ -46,8 +114,9 @@ def nodes_source(slopes: bool) -> str:
         "import numpy as np",
         *(f"{name} = {size}" for name, size in sizes.items()),
         *(_jet(jet, slopes) for jet in by_name.values()),
-        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (nodes, quadrature)),
-        *(_renamed("integral", name) for name in ("descend", "losses")),
+        *(blocks(module)[0] for module in (nodes, quadrature)),
+        *(renamed("integral", name) for name in AROUND_RATES),
+        *(() if slopes else (stepping_alike(), stepping("integral"))),
     ]
     return "\n\n".join(written)
 
@@ -60,7 +129,7 @@ def _jet(jet: Jet, with_slopes: bool) -> str:
     import sympy as sp
 
     varying = [symbol for group in jet.inputs for symbol in group]
-    numbers = _lambdified(f"_{jet.name}", (*varying, *jet.by_mark, *jet.constants), jet.outputs)
+    numbers = lambdified(f"_{jet.name}", (*varying, *jet.by_mark, *jet.constants), jet.outputs)
     if not varying:
         return numbers.replace(f"def _{jet.name}", f"def {jet.name}")
     groups = [f"g{i}" for i in range(len(jet.inputs))]
@@ -91,18 +160,24 @@ def _jet(jet: Jet, with_slopes: bool) -> str:
         chain.append(f"                out[{row}, t, d] = {' + '.join(terms) or 0}")
     lines = [head, value, "        if out.shape[2] > 1:"]
     lines += [f"            {', '.join(name_of.values())}, = _{jet.name}_slopes({passed})", *chain]
-    derivatives = _lambdified(f"_{jet.name}_slopes", (*varying, *jet.by_mark, *jet.constants), tuple(slopes.values()))
+    derivatives = lambdified(f"_{jet.name}_slopes", (*varying, *jet.by_mark, *jet.constants), tuple(slopes.values()))
     return "\n\n".join([numbers, derivatives, "\n".join(lines)])
 
 
-def interpret(loop: str, exp: Callable[[Any], Any], *arguments: Any, shift: Any = 0) -> Any:
+def interpret(loop: str, exp: Callable[[Any], Any], *arguments: Any, shift: Any = 0, **instead: Any) -> Any:
     """Run a loop on other numbers than floats, with their exponential, and a given shift of the scores.
 
     On SymPy symbols it returns the expression that it computes, on mpmath's numbers as many digits as they have.
+    What a loop calls by the names `instead` is put in its place.
     """
-    module = _interpreted(exp)
-    vars(module).update(is_wide=lambda *_: True, shift_of=lambda *_: shift, several=lambda count, mass: count * mass)
-    return getattr(module, loop)(*arguments)
+    module = interpreted(exp)
+    usual = {name: getattr(module, name) for name in instead}
+    instead |= {"is_wide": lambda *_: True, "shift_of": lambda *_: shift, "several": lambda count, mass: count * mass}
+    vars(module).update(instead)
+    try:
+        return getattr(module, loop)(*arguments)
+    finally:
+        vars(module).update(usual)
 
 
 @cache
@@ -114,13 +189,13 @@ def _formulas_and_loops() -> str:
         "# Generated by dynamics.compiled from the derived formulas and dynamics/loops.py; do not edit.",
         "from __future__ import annotations",
         "import numpy as np",
-        *(_lambdified(formula.name, formula.arguments, formula.expression) for formula in formulas()),
-        *(inspect.getsource(module).split("# --- loops ---\n")[1] for module in (loops, rays, ledger)),
+        *(lambdified(formula.name, formula.arguments, formula.expression) for formula in formulas()),
+        *(blocks(module)[0] for module in (loops, rays, ledger)),
     ]
     return "\n\n".join(written)
 
 
-def _lambdified(name: str, arguments: Any, expression: Any) -> str:
+def lambdified(name: str, arguments: Any, expression: Any) -> str:
     """Source of an expression as a function of plain numbers."""
     import sympy as sp
 
@@ -140,7 +215,7 @@ def _lambdified(name: str, arguments: Any, expression: Any) -> str:
 
 
 @cache
-def _interpreted(exp: Callable[[Any], Any]) -> ModuleType:
+def interpreted(exp: Callable[[Any], Any]) -> ModuleType:
     """The loops as plain Python, with this exponential."""
     module = ModuleType("interpreted_loops")
     vars(module).update({"jit": as_it_stands, "exp": exp, "Rule": Rule})
@@ -148,92 +223,17 @@ def _interpreted(exp: Callable[[Any], Any]) -> ModuleType:
     return module
 
 
-def _unrolled(areas: int) -> str:
-    """Source of the one-cluster form: the loops run on symbols for so many areas, subexpressions shared."""
-    import sympy as sp
-
-    n = 2 * areas + 1
-    y = sp.symbols(f"y:{n}", real=True)
-    rule, slots = _one_cluster(areas)
-    shift = sp.Symbol("shift", real=True)
-    arguments = (*y, *slots, shift)
-    rate, loss = interpret("rate_and_loss", sp.exp, np.array(y), rule, shift=shift)
-    jacobian = interpret("jacobian", sp.exp, np.array(y), rule, shift=shift)
-    passed = ", ".join(
-        [
-            *(f"y[{i}]" for i in range(n)),
-            *(f"rule.{slot}" for slot in slots.values()),
-            "shift_of(y, rule, 0) if is_wide(y, rule) else 0.0",
-        ]
-    )
-    names = ", ".join(f"r{i}" for i in range(n))
-    assigned = "; ".join(f"rate[{i}] = r{i}" for i in range(n))
-    return f"""
-
-{_lambdified(f"_rate_and_loss_{areas}", arguments, (*rate, loss))}
-
-{_lambdified(f"_jacobian_{areas}", arguments, tuple(jacobian.ravel()))}
-
-@jit
-def rate_and_loss_{areas}(y, rule):
-    {names}, loss = _rate_and_loss_{areas}({passed})
-    rate = np.empty({n})
-    {assigned}
-    return rate, loss
-
-
-@jit
-def jacobian_{areas}(y, rule):
-    return np.array(_jacobian_{areas}({passed})).reshape(({n}, {n}))
-
-
-{_renamed(areas, "descend")}
-
-{_renamed(areas, "losses")}
-"""
-
-
-def _one_cluster(areas: int) -> tuple[Rule, dict[Any, str]]:
-    """The rule of the one-cluster form in symbols, and where each symbol stands in a rule of numbers.
-
-    One row and one latent value; in each area one cell, the target first; the last area stands for several.
-    """
-    import sympy as sp
-
-    size, unmasked = sp.symbols(f"size:{areas}", positive=True), sp.symbols(f"unmasked:{areas}", positive=True)
-    multiplicity = sp.symbols(f"multiplicity:{2 * areas + 1}", positive=True)
-    copies, z, weight = sp.symbols("copies z weight", positive=True)
-    slots = {symbol: f"size[{i}]" for i, symbol in enumerate(size)}
-    slots |= {symbol: f"unmasked[0, {i}]" for i, symbol in enumerate(unmasked)}
-    slots |= {symbol: f"multiplicity[{i}]" for i, symbol in enumerate(multiplicity)}
-    slots |= {copies: f"copies[{areas - 1}]", z: "latent[0, 0]", weight: "weight[0]"}
-    zero = np.zeros(1, dtype=int)
-    rule = Rule(
-        multiplicity=np.array(multiplicity),
-        areas=np.array([0, areas]),
-        target=zero,
-        copies=np.array([1] * (areas - 1) + [copies]),
-        fp=np.arange(areas),
-        cells=np.arange(areas + 1),
-        pp=np.arange(areas, 2 * areas),
-        size=np.array(size),
-        column=np.arange(areas),
-        cluster=zero,
-        counts=zero,
-        latents=zero,
-        weight=np.array([weight]),
-        unmasked=np.array([unmasked]),
-        latent=np.array([[z] * areas]),
-    )
-    return rule, slots
-
-
-def _renamed(form: int | str, loop: str) -> str:
-    """Source of a loop around the rate, around that of another form instead."""
+def renamed(form: int | str, loop: str) -> str:
+    """Source of a loop of ``loops`` around the rate, around that of another form instead."""
     source = inspect.getsource(getattr(loops, loop))
     for name in (loop, "rate_and_loss"):
         source = source.replace(f"{name}(", f"{name}_{form}(")
     return source
+
+
+def blocks(module: ModuleType) -> list[str]:
+    """What a file holds beneath each of its lines of dashes: text of generated modules."""
+    return re.split(r"^# --- .* ---\n", inspect.getsource(module), flags=re.MULTILINE)[1:]
 
 
 def as_it_stands(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,8 +19,10 @@ import numpy.typing as npt
 
 from derivations import source_hash
 from derivations._shell import versions
+from dynamics import moments
 from dynamics.errors import accept, real_array
 from dynamics.identity import identity
+from dynamics.system import System
 from dynamics.table import Column, Row, Table, header, journal, write_rows
 
 Grid = Mapping[str, npt.ArrayLike] | Sequence[Mapping[str, Any]]
@@ -222,18 +224,23 @@ def measured_rows(
 ) -> tuple[list[Row], float]:
     """Rows of some points, and the seconds they took: what a worker runs."""
     started = time.perf_counter()
-    rows = [
-        _row(build, measure, index, dict(zip(points, values, strict=True)))
-        for index, *values in zip(indices, *points.values(), strict=True)
-    ]
+    built = [_or_error(build, dict(zip(points, values, strict=True))) for values in zip(*points.values(), strict=True)]
+    measures = measure.values() if isinstance(measure, Mapping) else [measure]
+    if any(one in moments.OF_MOMENTS for one in measures):
+        moments.remember([system for system, _ in built if isinstance(system, System)])
+    rows = []
+    for index, (made, error) in zip(indices, built, strict=True):
+        values, error = (None, error) if error else _or_error(_measured, {"measure": measure, "built": made})
+        rows.append((index, values or {}, error))
     return rows, time.perf_counter() - started
 
 
-def _row(build: Callable[..., Any], measure: Measure, index: int, point: dict[str, Any]) -> Row:
+def _or_error(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[Any, str]:
+    """What a function returns, or the error that it raises in words."""
     try:
-        return index, _measured(measure, build(**point)), ""
+        return function(**given), ""
     except (ValueError, RuntimeError) as error:
-        return index, {}, " ".join(str(error).split()) or type(error).__name__
+        return None, " ".join(str(error).split()) or type(error).__name__
 
 
 def _measured(measure: Measure, built: Any) -> dict[str, float]:

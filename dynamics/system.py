@@ -72,6 +72,11 @@ class System:
         """The state at Q = 0: (n,)."""
         return np.zeros(len(self.names))
 
+    @cached_property
+    def memory(self) -> dict[Any, Array]:
+        """What was solved of it: several things are asked of one solve."""
+        return {}
+
     @property
     def exactness(self) -> str:
         """Of the rates: "exact" or "large-P"; a flow is continuous-time besides."""
@@ -163,11 +168,7 @@ class System:
 
     def tangent(self, log_t: float, y: npt.ArrayLike) -> Array:
         """d(y, log t)/dl, l being the length of the curve itself: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
-        if isinstance(self.rule, LogRule):
-            return self.loop("tangent")(np.append(self.state(y), log_t), self.rule)
-        ahead = np.ones(len(self.names) + 1)
-        np.multiply(np.exp(log_t), self.rate(y), out=ahead[:-1])
-        return ahead / math.sqrt(ahead @ ahead)
+        return self.loop("tangent")(np.append(self.state(y), log_t), self.rule)
 
     def jacobian(self, y: npt.ArrayLike) -> Array:
         """Derivative of the rate of each coordinate by each: (n, n); diag(multiplicity) times it is symmetric."""
@@ -314,19 +315,23 @@ class System:
         """Attention on one group in cluster 0, over such rows."""
         return float(self._attention(y[:, None], 0, rule)[group][0])
 
-    def _attention(self, states: Array, cluster: int, rule: Rule | LogRule) -> dict[str, Array]:
-        group_of = dict(zip(self.coordinates.fp[cluster].tolist(), self.coordinates.group_names(cluster), strict=True))
-        groups: dict[str, Array] = {}
+    def groups(self, rule: Rule | LogRule, cluster: int = 0) -> list[str]:
+        """The group that each area of such rows is filed under, then "masked" and "self"."""
+        names = dict(zip(self.coordinates.fp[cluster].tolist(), self.coordinates.group_names(cluster), strict=True))
         if isinstance(rule, LogRule):
-            on_areas = self.loop("mean_attention")(states, rule, cluster)
             first, last, target = 0, len(rule.fp), rule.target
         else:
-            on_areas = self.kernel.mean_attention(states, rule, cluster)
             first, last, target = rule.areas[cluster], rule.areas[cluster + 1], rule.target[cluster]
-        for m in range(first, last):
-            name = "target" if m == target else group_of[int(rule.fp[m])]
-            groups[name] = groups.get(name, 0.0) + on_areas[m - first]
-        return groups | {"masked": on_areas[-2], "self": on_areas[-1]}
+        found = ["target" if m == target else names[int(rule.fp[m])] for m in range(first, last)]
+        return [*found, "masked", "self"]
+
+    def _attention(self, states: Array, cluster: int, rule: Rule | LogRule) -> dict[str, Array]:
+        part: Part = "logs" if isinstance(rule, LogRule) else "rows"
+        on_each = kernel(self.compiled, part).mean_attention(states, rule, cluster)
+        sums: dict[str, Array] = {}
+        for name, on in zip(self.groups(rule, cluster), on_each, strict=True):
+            sums[name] = sums.get(name, 0.0) + on
+        return sums
 
     def expand(self, y: npt.ArrayLike) -> dict[str, Any]:
         """The single correlations: "fp", a list of one (N_k,) array per cluster, and "pp", a (P,) array over patches.

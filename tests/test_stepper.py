@@ -1,0 +1,206 @@
+"""The compiled pair: SciPy's, step for step as good; the same in lanes, one at a time, plain and compiled."""
+
+import math
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics import many
+from dynamics.compiled import kernel
+from tests.settings import WIDE
+
+BOTH = "compiled", "DOP853"
+TWO_VALUES = [0.5, 1.5], [0.5, 0.5]
+
+
+def scaled(log10_patches, kappa_c, kappa_s, latent=1.0, query="local", **more):
+    setting = dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s), latent, **more)
+    return dy.reduce(setting, query, "mean-field")
+
+
+def random_system(generator):
+    """Any mean-field system: finite or of real sizes, of one cluster or two, one latent or a law."""
+    latent = generator.uniform(0.3, 2)
+    if generator.random() < 0.3:
+        latent = (np.sort(generator.uniform(0.3, 2, 2)), [0.4, 0.6])
+    mask_ratio = generator.uniform(0.2, 0.8)
+    if generator.random() < 0.5:
+        log10_patches = math.exp(generator.uniform(math.log(2), math.log(400)))
+        kappas = None if generator.random() < 0.2 else generator.uniform(0.6, 0.99), generator.uniform(0.05, 0.5)
+        geometry, queries = dy.Geometry.scaling(log10_patches, *kappas), ["local", "global"]
+        queries = queries[:1] if kappas[0] is None else queries
+    elif generator.random() < 0.5:
+        sizes = generator.integers(20, 200), generator.integers(2, 10), generator.integers(1, 6)
+        geometry, queries = dy.Geometry.single_cluster(*map(int, sizes)), ["local", "global"]
+    else:
+        labels = generator.integers(0, 4, (2, 24))
+        labels[:, :4] = range(4)
+        geometry, queries = dy.Geometry.from_labels(labels), [5]
+    return dy.reduce(dy.Setting(geometry, latent, mask_ratio), queries[generator.integers(len(queries))], "mean-field")
+
+
+def agrees_with_scipy(seed):
+    """Both to one tolerance, and each as far from the curve as that lets it be."""
+    generator = np.random.default_rng(seed)
+    system, rtol = random_system(generator), 10 ** generator.uniform(-11, -6)
+    last = {"log_t_end": first_log_t(system) + generator.uniform(1, 12)}
+    tolerances = {"rtol": rtol, "atol": rtol / 100}
+    ours = dy.integrate(system, method="compiled", **last, **tolerances)
+    scipy = dy.integrate(system, **last, **tolerances)
+    assert ours.log_t[-1] == scipy.log_t[-1]
+    assert abs(len(ours.t) - len(scipy.t)) <= 0.2 * len(scipy.t) + 3
+    np.testing.assert_allclose(ours.y[:, -1], scipy.y[:, -1], rtol=100 * rtol, atol=100 * rtol)
+
+
+def first_log_t(system):
+    """When the fastest coordinate has gone about a thousandth."""
+    return -float(system.log_rate(system.initial)[1].max()) - 7.0
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_it_agrees_with_dop853_to_the_tolerance_asked(seed):
+    agrees_with_scipy(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", np.split(np.arange(24, 1000), 8), ids=lambda seeds: str(seeds[0]))
+def test_it_agrees_with_dop853_in_a_thousand_settings(seeds):
+    for seed in seeds:
+        agrees_with_scipy(seed)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: dy.reduce(WIDE, "local", "second-order"),
+    lambda: dy.reduce(WIDE, "local", method="conditional"),
+    lambda: dy.reduce(dy.Setting(dy.Geometry.single_cluster(8, 2, 3), TWO_VALUES), "local", method="enumeration"),
+    pytest.param(lambda: dy.reduce(WIDE, 0, method="integral"), marks=pytest.mark.slow, id="integral"),
+])  # fmt: skip
+def test_every_closure_has_it(make):
+    system = make()
+    ours, scipy = (dy.integrate(system, until=("target", 0.5), method=name, rtol=1e-10) for name in BOTH)
+    np.testing.assert_allclose(ours.y[:, -1], scipy.y[:, -1], atol=1e-8)
+    assert [phase.name for phase in ours.phases] == [phase.name for phase in scipy.phases]
+
+
+def test_its_error_is_in_proportion_to_the_tolerance():
+    system, tolerances = scaled(20, 0.9, 0.4), np.logspace(-6, -11, 6)
+    exact = dy.integrate(system, until=("target", 0.5), rtol=1e-13, atol=1e-15).log_t[-1]
+    found = [dy.half_time(system, rtol=rtol) for rtol in tolerances]
+    slope = np.polyfit(np.log(tolerances), np.log(np.abs(np.array(found) - exact)), 1)[0]
+    assert 0.8 < slope < 1.3
+
+
+def test_its_dense_output_is_as_good_as_scipys():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    times = np.geomspace(0.1, 1e4, 60)
+    exact = dy.integrate(system, t_end=1e4, t_eval=times, rtol=1e-13, atol=1e-15)
+    ours, scipy = (dy.integrate(system, t_end=1e4, t_eval=times, method=name) for name in BOTH)
+    assert (ours.t == times).all()
+    assert np.abs(ours.y - exact.y).max() < 4 * np.abs(scipy.y - exact.y).max()
+
+
+@pytest.mark.parametrize(
+    "until", [("target", 0.5), ("global", 0.3), ("masked", 0.4), ("target", 0.3, 0.5), ("self", 0.0155)]
+)
+def test_it_stops_where_scipy_does(until):
+    system = dy.reduce(
+        dy.Setting(dy.Geometry.single_cluster(40, 6, 4), ([0.5, 1.5], [0.5, 0.5])), "local", "mean-field"
+    )
+    ours, exact = (dy.integrate(system, until=until, t_end=1e4, method=name, rtol=1e-12, atol=1e-14) for name in BOTH)
+    assert ours.provenance["ended"] == exact.provenance["ended"]
+    np.testing.assert_allclose(ours.log_t[-1], exact.log_t[-1], atol=1e-9)
+    for mine, other in zip(ours.phases, exact.phases, strict=True):
+        assert mine.ended_by == other.ended_by
+        np.testing.assert_allclose(mine.log_end, other.log_end, atol=1e-8)
+
+
+def test_what_goes_on_is_what_goes_through():
+    system = scaled(30, 0.98, 0.3)
+    options = {"method": "compiled", "rtol": 1e-12, "atol": 1e-14}
+    through = dy.integrate(system, log_t_end=60.0, **options)
+    half = dy.integrate(system, log_t_end=45.0, **options)
+    on = dy.integrate(system, log_t_end=60.0, start=half, **options)
+    np.testing.assert_allclose(on.y[:, -1], through.y[:, -1], rtol=1e-10, atol=1e-12)
+
+
+def test_what_never_comes_is_an_error_with_the_curve():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    with pytest.raises(dy.IntegrationError, match="not reached") as caught:
+        dy.integrate(system, until=("global", 0.99), method="compiled")
+    assert caught.value.trajectory.log_t[-1] == 700
+
+
+def test_a_solve_that_cannot_go_on_says_so(monkeypatch):
+    system = dy.reduce(WIDE, "local", "mean-field")
+    solved = many.march_one
+
+    def broken(*given, **more):
+        end, kept = solved(*given, **more)
+        return end._replace(moments=np.full_like(end.moments, np.nan)), kept
+
+    monkeypatch.setattr(many, "march_one", broken)
+    with pytest.raises(dy.IntegrationError, match="step became too small") as caught:
+        dy.integrate(system, t_end=10.0, method="compiled")
+    assert np.isfinite(caught.value.trajectory.y).all()
+
+
+# --- lanes ---
+
+
+def many_systems():
+    return [
+        scaled(size, kappa_c, kappa_s, query=query)
+        for size in (3, 6.5, 30, 150, 299)
+        for kappa_c in (None, 0.7, 0.98)
+        for kappa_s in (0.1, 0.45)
+        for query in (["local"] if kappa_c is None else ["local", "global"])
+    ]
+
+
+def ends_of(systems, **how):
+    aims = [many.Aim("target", 0.5, 1.0, 600.0 if i % 3 else 8.0) for i in range(len(systems))]
+    return many.march(systems, aims, 1e-10, 1e-12, **how)
+
+
+def test_a_problem_is_solved_alike_in_lanes_and_alone():
+    systems = many_systems()
+    for wide, alone in zip(ends_of(systems), ends_of(systems, lanes=False), strict=True):
+        np.testing.assert_allclose(wide.moments[1], alone.moments[1], rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(wide.moments[0], alone.moments[0], rtol=1e-10, atol=1e-10)  # a flatter event
+        assert (wide.arrived, wide.above_at_start) == (alone.arrived, alone.above_at_start)
+
+
+def test_no_problem_sees_the_others():
+    systems = many_systems()
+    whole, part = ends_of(systems), ends_of(systems[6:9])
+    for one, other in zip(whole[6:9], part, strict=True):
+        assert one.steps == other.steps
+        np.testing.assert_array_equal(one.moments, other.moments)
+    for threads in (2, 3):
+        for one, other in zip(whole, ends_of(systems, threads=threads), strict=True):
+            np.testing.assert_array_equal(one.moments, other.moments)
+
+
+@pytest.mark.parametrize("log10_patches", [10, 100, 299])
+def test_sizes_as_floats_give_the_half_times_of_logarithms(log10_patches):
+    system = scaled(log10_patches, 0.98, 0.3)
+    exact = dy.integrate(system, until=("target", 0.5), rtol=1e-13, atol=1e-15)
+    found = many.march([system], [many.Aim("target", 0.5, 1.0, 699.0)], 1e-13, 1e-15)[0]
+    assert many._laned(system, 1.0)[0] == 3
+    np.testing.assert_allclose(found.moments[1, :-1], exact.y[:, -1], rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(found.moments[1, -1], exact.log_t[-1], rtol=1e-12)
+
+
+def test_its_own_exponential_is_good_to_two_ulp():
+    exponential = kernel(False).exponential_wide_3
+    for x in [*np.random.default_rng(0).uniform(-700, 700, 3000), 0.0, -0.0, 1e-300, math.log(2) / 2, -math.log(2) / 2]:
+        assert abs(exponential(x) - math.exp(x)) <= 2 * math.ulp(math.exp(x))
+    assert exponential(-1e4) == exponential(-708.0) < 1e-307
+
+
+def test_plain_python_takes_the_same_steps():
+    compiled = scaled(6, 0.98, 0.3)
+    plain = dy.reduce(compiled.setting, "local", "mean-field", compiled=False)
+    assert dy.half_time(plain) == dy.half_time(compiled)
+    assert dy.plateau(plain) == dy.plateau(compiled)
