@@ -1,10 +1,15 @@
-"""Samples to learn from: clusters, latents and masks, drawn at random or enumerated."""
+"""Samples to learn from: clusters, latents and masks, drawn at random or enumerated; and threads that share them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +19,10 @@ from dynamics.geometry import Array, Indices
 from dynamics.setting import Setting
 
 Mask = npt.NDArray[np.bool_]
+Result = TypeVar("Result")
 
 MOST_SAMPLES = 20_000_000  # of a population: a gradient takes half a minute, or minutes (basis)
+MOST_THREADS = 1024
 CHUNK = 4096  # samples drawn or enumerated at once; the same for both bases, so that they draw the same
 
 
@@ -82,3 +89,23 @@ def masks_of(patches: int, masked: int, rank: Indices) -> Mask:
         masks[:, p] = rank < with_p
         rank, left = np.where(masks[:, p], rank, rank - with_p), left - masks[:, p]
     return masks
+
+
+def pool_of(threads: int) -> AbstractContextManager[Executor | None]:
+    """Threads for the length of a call, so that nothing is kept that could be neither pickled nor forked."""
+    return ThreadPoolExecutor(threads) if threads > 1 else nullcontext()
+
+
+def in_order(
+    function: Callable[[Samples], Result], blocks: Iterable[Samples], pool: Executor | None, threads: int
+) -> Iterator[Result]:
+    """``map(function, blocks)``, by the pool if there is one: a few ahead, as a population need not fit in memory."""
+    if pool is None:
+        yield from map(function, blocks)
+        return
+    waiting: deque[Future[Result]] = deque()
+    for block in blocks:
+        waiting.append(pool.submit(copy_context().run, function, block))  # np.errstate belongs to the context
+        if len(waiting) > 2 * threads:
+            yield waiting.popleft().result()
+    yield from (done.result() for done in waiting)

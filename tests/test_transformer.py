@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dynamics as dy
 from dynamics import samples, transformer
 from dynamics.transformer import TrainingDiverged
+from tests.benchmarks.gradients import PEERS
 from tests.settings import ONE, SMALL, THREE, TWO, WIDE
 from tests.strategies import settings_of_learning
 
@@ -83,6 +84,20 @@ def test_the_two_bases_agree(setting, spare, scale, seed):
         assert largest(gradient - models[0].to_basis(gradient_2)) <= 1e-14
     for ours, theirs in zip(models[0].correlations(models[0].to_basis(Q)), models[1].correlations(Q), strict=True):
         assert largest(ours - theirs) <= 1e-14 * max(1, scale)
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("peer", PEERS)
+def test_the_gradient_is_that_of_transformers_written_otherwise(peer, basis):
+    if peer.startswith("jax"):
+        pytest.importorskip("jax")
+    if (peer, basis) == ("coordinates", "random"):
+        pytest.skip("written for unit vectors")
+    setting = dy.Setting(WIDE.geometry, latent=TWO.law)
+    model, same = (dy.FiniteTransformer(setting, seed=2, basis=basis) for _ in range(2))
+    Q = model.to_basis(state(model))
+    (drawn,) = samples.draw(setting, 256, same._generator)
+    assert largest(PEERS[peer](model, drawn)(Q) - model.gradient(Q, samples=256)) <= 1e-14
 
 
 @pytest.mark.parametrize("scale", [60, 1e3, 1e5])
@@ -309,6 +324,8 @@ BAD = {
         lambda: dy.FiniteTransformer(ONE, basis="fourier"),
         "basis='fourier': expected 'random' or 'coordinates'",
     ),
+    "threads": (lambda: dy.FiniteTransformer(ONE, threads=0), r"threads=0: expected a whole number in \[1, 1024\]"),
+    "half a thread": (lambda: dy.FiniteTransformer(ONE, threads=1.5), r"threads=1.5: expected a whole number in"),
     "shape": (lambda: dy.FiniteTransformer(ONE).loss(np.zeros(3)), r"Q.shape=\(3,\): expected \(11, 11\)"),
     "finite": (
         lambda: dy.FiniteTransformer(ONE).gradient(np.full((11, 11), np.nan)),
