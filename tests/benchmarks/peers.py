@@ -8,8 +8,8 @@ every system of the flow from Q = 0 to its log t of ``log_ends`` and returns the
 
 A peer is told where to stop, also where that is the half-time, which ours has to find. What else favours peers: where a
 logarithm begins (a moment later, on the tangent) is looked up before; numbers that are 1, latents and weights are put
-in, and equal numbers share a symbol. Variable, method and tolerance of each are by default the cheapest found for an
-error of 1e-9 at t = 100 T, P = 10³ and 10⁶, relative where a coordinate is above 1.
+in, and equal numbers share a symbol. Variable, method and tolerance of each are the cheapest found for an error of 1e-9
+at t = 100 T, P = 10³ and 10⁶, relative where a coordinate is above 1. All over a grid, DOP853 needs tol 1e-9 in time.
 """
 
 import copy
@@ -55,11 +55,9 @@ def derived(systems):
     named = {one: sp.Symbol(f"exp{i}", positive=True) for i, one in enumerate(once)}
     squares = {one: named[half[one]] ** 2 for one in exponentials - set(once)}
     rates = [rate.xreplace(named | squares) for rate in rates]
-
     powers = {one for rate in rates for one in rate.atoms(sp.Pow) if one.base.is_Add and one.exp.is_negative}
-    over = {
-        one: sp.Symbol(f"over{i}", positive=True) for i, one in enumerate(sorted({p.base for p in powers}, key=str))
-    }
+    bases = sorted({one.base for one in powers}, key=str)
+    over = {one: sp.Symbol(f"over{i}", positive=True) for i, one in enumerate(bases)}
     shared, rates = sp.cse([rate.xreplace({one: over[one.base] ** -one.exp for one in powers}) for rate in rates])
     before = [(name, one) for one, name in named.items()] + [(name, 1 / one) for one, name in over.items()]
     return Flow(systems, before + shared, rates, np.array(list(distinct)).T.copy())
@@ -80,20 +78,31 @@ def in_variable(flow, variable):
 
 def starts(flow, log_ends, variable, tol):
     """Where each solve begins and ends in the variable, and the state it begins with: (m,), (m,), (m, n)."""
-    ends, states = np.asarray(log_ends, float), np.array([system.initial for system in flow.systems])
+    ends = np.asarray(log_ends, float)
     if variable == "time":
-        return np.zeros(len(ends)), np.exp(ends), states
-    moments = zip(flow.systems, ends, strict=True)
-    firsts = [first_moment(system, system.initial, tol / 100, end - 7.0) for system, end in moments]
-    log_first, states = np.array([first[0] for first in firsts]), np.array([first[1] for first in firsts])
-    if variable == "log-time":
-        return log_first, ends, states
-    return np.zeros(len(ends)), np.full(len(ends), LONGEST), np.column_stack([states, log_first])
+        return np.zeros(len(ends)), np.exp(ends), np.array([system.initial for system in flow.systems])
+    begin = [first_moment(one, one.initial, tol / 100, end - 7.0) for one, end in zip(flow.systems, ends, strict=True)]
+    log_first, states = (np.array(part) for part in zip(*begin, strict=True))
+    curve = np.zeros(len(ends)), np.full(len(ends), LONGEST), np.column_stack([states, log_first])
+    return (log_first, ends, states) if variable == "log-time" else curve
 
 
 def in_batches(count, size):
     """Which systems stand in each batch; the last is filled up with the last system."""
     return np.minimum(np.arange(-(-count // size) * size), count - 1).reshape(-1, size)
+
+
+def one_by_one(solve, count):
+    solve(0)  # compiles
+    return lambda: np.array([solve(i) for i in range(count)])
+
+
+def in_threads(solve, parts):
+    """The parts of a sweep, each in a thread."""
+    if len(parts) == 1:
+        return [solve(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as executor:
+        return list(executor.map(solve, parts))
 
 
 def python_function(flow, variable, modules):
@@ -110,69 +119,59 @@ def _for_scipy(flow, variable):
     return numba.njit(lambda at, y, c: np.array(slopes(at, y, c)), error_model="numpy")
 
 
-def scipy_solver(flow, log_ends, method="DOP853", variable="arc-length", tol=1e-8):
-    """``solve_ivp`` with a rate compiled by Numba; the end of a curve is an event."""
+def scipy_solver(flow, log_ends, method="DOP853", variable="arc-length", tol=3e-9):
+    """``solve_ivp`` with a rate compiled by Numba; the end of a curve is an event. LSODA: log time, tol 5e-10."""
     from scipy.integrate import solve_ivp
 
     rate, (begin, end, states), n = _for_scipy(flow, variable), starts(flow, log_ends, variable, tol), len(flow.rates)
 
     def solve(i):
-        def arrives(at, state):
-            return state[-1] - log_ends[i]
+        arrives, numbers = (lambda at, state: state[-1] - log_ends[i]), flow.numbers[i]
+        arrives.terminal = True
+        options = {"rtol": tol, "atol": tol / 100, "events": arrives if variable == "arc-length" else None}
+        return solve_ivp(lambda at, y: rate(at, y, numbers), (begin[i], end[i]), states[i], method, **options).y[:n, -1]
 
-        arrives.terminal, numbers = True, flow.numbers[i]
-        options = {"method": method, "rtol": tol, "atol": tol / 100}
-        if variable == "arc-length":
-            options["events"] = arrives
-        found = solve_ivp(lambda at, y: rate(at, y, numbers), (begin[i], end[i]), states[i], **options)
-        return found.y[:n, -1]
-
-    solve(0)
-    return lambda: np.array([solve(i) for i in range(len(states))])
+    return one_by_one(solve, len(states))
 
 
-def scipy_stepper(flow, log_ends, method="lsoda", variable="log-time", tol=1e-10):
-    """SciPy's older interface, whose steps are taken in compiled code: `method` "lsoda" or "dop853" of ``ode``."""
+def scipy_stepper(flow, log_ends, method="dop853", variable="time", tol=1e-7):
+    """SciPy's older interface, its steps in compiled code: "dop853" of ``ode``, or "lsoda" (``odeint``), as fast."""
     from scipy.integrate import ode, odeint
 
     rate, (begin, end, states) = _for_scipy(flow, variable), starts(flow, log_ends, variable, tol)
-    accuracy = {"rtol": tol, "atol": tol / 100}
+    accuracy, more = {"rtol": tol, "atol": tol / 100}, {"tfirst": True, "mxstep": 100_000}
 
     def solve(i):
-        numbers = (flow.numbers[i],)
         if method == "lsoda":
-            return odeint(rate, states[i], (begin[i], end[i]), numbers, tfirst=True, mxstep=100_000, **accuracy)[-1]
-        solver = ode(rate).set_integrator(method, nsteps=100_000, **accuracy).set_f_params(*numbers)
+            return odeint(rate, states[i], (begin[i], end[i]), (flow.numbers[i],), **accuracy, **more)[-1]
+        solver = ode(rate).set_integrator(method, nsteps=100_000, **accuracy).set_f_params(flow.numbers[i])
         return solver.set_initial_value(states[i], begin[i]).integrate(end[i])
 
-    solve(0)
-    return lambda: np.array([solve(i) for i in range(len(states))])
+    return one_by_one(solve, len(states))
 
 
 def cyrk_solver(flow, log_ends, method="DOP853", variable="log-time", tol=1e-7, threads=1):
     """CyRK's C++ solver, called for every system from one compiled loop, with the rate as a C function.
 
     From compiled code it takes no events, so no end in the length of the curve. DOP853 and VERN8, in time and its
-    logarithm, are within a tenth of each other at equal error.
+    logarithm, are within a tenth of each other at equal error; for 1e-9 all over a grid take tol=1e-10.
     """
     import numba
     from CyRK import nbsolve2_ivp
     from CyRK.nb.numba_solver import cyjit_sig
 
     slopes = numba.njit(python_function(flow, variable, "math"), error_model="numpy", fastmath=True)
-    n = len(flow.rates)
 
     def rate(ahead, at, y, c):
-        found = slopes(at, y, c)
-        for i in range(n):
-            ahead[i] = found[i]
+        for i, slope in enumerate(slopes(at, y, c)):
+            ahead[i] = slope
 
     @numba.njit(nogil=True)
     def solve(address, begin, end, states, numbers, tol):
         out = np.full_like(states, np.nan)
         for i in range(len(states)):
-            span = begin[i], end[i]
-            found = nbsolve2_ivp(address, span, states[i], method, args=numbers[i], rtol=tol, atol=tol / 100)
+            span, c = (begin[i], end[i]), numbers[i]
+            found = nbsolve2_ivp(address, span, states[i], method, args=c, rtol=tol, atol=tol / 100)
             if found.success:
                 out[i] = found.y[:, -1]
             found.free()
@@ -181,33 +180,26 @@ def cyrk_solver(flow, log_ends, method="DOP853", variable="log-time", tol=1e-7, 
     compiled = numba.cfunc(cyjit_sig, error_model="numpy", fastmath=True)(rate)
     given = *starts(flow, log_ends, variable, tol), flow.numbers
     parts = list(zip(*(np.array_split(one, threads) for one in given), strict=True))
-
-    def run():
-        if threads == 1:
-            return solve(compiled.address, *given, tol)
-        with ThreadPoolExecutor(threads) as executor:
-            return np.concatenate(list(executor.map(lambda part: solve(compiled.address, *part, tol), parts)))
-
     solve(compiled.address, *(one[:1] for one in given), tol)
-    return run
+    return lambda: np.concatenate(in_threads(lambda part: solve(compiled.address, *part, tol), parts))
 
 
 def _for_heyoka(flow, variable):
     """The equations as heyoka takes them, and the event that ends a curve, its place behind the numbers."""
     import heyoka as hy
 
-    shared, slopes = in_variable(flow, variable)
+    (shared, slopes), count = in_variable(flow, variable), flow.numbers.shape[1]
     states = hy.make_vars(*(f"y{i}" for i in range(len(slopes))))
-    known = {Y[i]: state for i, state in enumerate(states)} | {AT: hy.time}
-    known |= {NUMBERS[i]: hy.par[i] for i in range(flow.numbers.shape[1])}
+    known = {Y[i]: state for i, state in enumerate(states)} | {NUMBERS[i]: hy.par[i] for i in range(count)}
+    known[AT] = hy.time
     for name, expression in shared:
         known[name] = hy.from_sympy(expression, known)
     equations = [(state, hy.from_sympy(slope, known)) for state, slope in zip(states, slopes, strict=True)]
-    return equations, states[-1] - hy.par[flow.numbers.shape[1]]
+    return equations, states[-1] - hy.par[count]
 
 
 def heyoka_solver(flow, log_ends, variable="arc-length", tol=1e-7):
-    """Taylor's method, one solve at a time, parameters at run time."""
+    """Taylor's method, one solve at a time, numbers at run time. At P = 10³ time is a fifth faster, at 10⁶ slower."""
     import heyoka as hy
 
     equations, arrives = _for_heyoka(flow, variable)
@@ -223,15 +215,15 @@ def heyoka_solver(flow, log_ends, variable="arc-length", tol=1e-7):
         solver.propagate_until(end[i])
         return solver.state[: len(flow.rates)].copy()
 
-    return lambda: np.array([solve(i) for i in range(len(states))])
+    return one_by_one(solve, len(states))
 
 
 def heyoka_batches(flow, log_ends, variable="time", tol=1e-8, lanes=None, threads=1):
     """Taylor's method, as many solves at once as a vector has lanes, batch after batch, in a solver for every thread.
 
-    Twice as many as ``recommended_simd_size()`` take a fifth less time each. Time, since a batch stops where an event
-    ends one of its lanes; tol for an error of 1e-9 in every log T of a grid. heyoka's own ``ensemble_propagate_until_batch`` does
-    the same but copies the solver for every batch, and takes one end for all.
+    Twice ``recommended_simd_size()`` take a third less time each, with AVX-512. In time: an event that ended one lane
+    would stop the batch. ``ensemble_propagate_until_batch`` would copy the solver for every batch, with one end for
+    all. The tolerance is for 1e-9 in every log T of a grid.
     """
     import heyoka as hy
 
@@ -246,19 +238,14 @@ def heyoka_batches(flow, log_ends, variable="time", tol=1e-8, lanes=None, thread
 
     def solve(which):
         solver = solvers[which]
-        for i in range(which, len(batches), threads):
-            at, last, state, numbers = batches[i]
+        for (at, last, *given), found in list(zip(batches, out, strict=True))[which::threads]:
             solver.set_time(at)
-            solver.state[:], solver.pars[:] = state, numbers
+            solver.state[:], solver.pars[:] = given
             solver.propagate_until(last)
-            out[i] = solver.state
+            found[:] = solver.state
 
     def run():
-        if threads == 1:
-            solve(0)
-        else:
-            with ThreadPoolExecutor(threads) as executor:
-                list(executor.map(solve, range(threads)))
+        in_threads(solve, range(threads))
         return out.transpose(0, 2, 1).reshape(-1, states.shape[1])[: len(states)]
 
     return run
@@ -267,8 +254,8 @@ def heyoka_batches(flow, log_ends, variable="time", tol=1e-8, lanes=None, thread
 def diffrax_solver(flow, log_ends, method="Tsit5", variable="time", tol=1e-9, at_once=None):
     """Diffrax, jitted, in doubles; `at_once`: so many systems at a time by ``jax.vmap``, 256 for a sweep.
 
-    Tsit5 beats Dopri8, whose steps are fewer but costlier as XLA has them (480 and 1,000 µs against 350 and 620);
-    Kvaerno5 takes 200 times as long; an event at the end of the curve's length costs more than that length saves.
+    Tsit5 beats Dopri8, whose steps are fewer but costlier as XLA has them, by a third; Kvaerno5 takes 200 times as
+    long; an event at the end of the curve's length costs more than that length saves.
     """
     import diffrax
     import jax
@@ -291,10 +278,7 @@ def diffrax_solver(flow, log_ends, method="Tsit5", variable="time", tol=1e-9, at
 
 
 def our_solver(systems, levels, tol=1e-9):
-    """The compiled pair of ``dy.half_time`` to these attentions on the target, ½ for the half-time: (systems, n + 1).
-
-    As it is called there, without what goes before; the last column is log t.
-    """
+    """The compiled loop of ``dy.half_time``, to these attentions on the target: y and log t, (systems, n + 1)."""
     given = []
     for system, level in zip(systems, np.broadcast_to(levels, len(systems)), strict=True):
         kinds = [1 if name in system.coordinates.targets else 0 if "fp" in name else -1 for name in system.names]
@@ -306,10 +290,7 @@ def our_solver(systems, levels, tol=1e-9):
 
 
 def log_half_times(flow, log_ends, states):
-    """log T by states close to it: where a peer was told to stop, and a step of Newton's from there.
-
-    States at a given time tell less: near T they change by log t as fast as P^(1−κs), and errors with them.
-    """
+    """log T as peers have it, by a step of Newton's from where they stopped: states near T move by P^(1−κs) dlog t."""
     found = []
     for system, log_end, y in zip(flow.systems, log_ends, states, strict=True):
         ahead = math.exp(log_end) * system.rate(y)
