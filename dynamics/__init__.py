@@ -6,8 +6,8 @@ Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`
 ``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms of their rates), ``solver``,
 ``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves end), ``stepper``,
 ``one_cluster``, ``many``, ``moments``, ``exponents`` (half-times and powers of P), ``patterns`` (of attention over the
-patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside them, independent of it all, ``samples``,
-``transformer``, ``training``.
+patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside them, independent of it all,
+``samples``, ``transformer``, ``training``.
 """
 
 from __future__ import annotations
