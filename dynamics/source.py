@@ -124,19 +124,40 @@ def _lambdified(name: str, arguments: Any, expression: Any) -> str:
     """Source of an expression as a function of plain numbers."""
     import sympy as sp
 
-    def as_products(part: sp.Expr) -> sp.Expr:
-        """Numba takes powers of complex numbers by their logarithms."""
-        return part.replace(
-            lambda power: power.is_Pow and power.base.is_Symbol and power.exp in (2, 3, 4),
-            lambda power: sp.UnevaluatedExpr(sp.Mul(*[power.base] * power.exp, evaluate=False)),
-        )
-
     def shared(expressions: Any) -> Any:
         replaced, reduced = sp.cse(expressions, list=False)
-        return [(name, as_products(part)) for name, part in replaced], as_products(sp.sympify(reduced))
+        return _as_products(replaced, sp.sympify(reduced))
 
     function = sp.lambdify(arguments, expression, modules="math", cse=shared)
     return "@jit\n" + inspect.getsource(function).replace("_lambdifygenerated", name)
+
+
+def _as_products(steps: Any, last: Any) -> tuple[Any, Any]:
+    """The steps and the expressions after them with whole powers written as products, their bases as steps of their own.
+
+    Of a power Python asks ``pow``, Numba multiplies, and of a complex one Numba takes the logarithm: the last digit,
+    or more, would differ. Of products all have the same.
+    """
+    import sympy as sp
+
+    written: list[tuple[sp.Symbol, sp.Expr]] = []
+
+    def named(part: sp.Expr) -> sp.Symbol:
+        written.append((sp.Symbol(f"b{len(written)}"), part))
+        return written[-1][0]
+
+    def multiplied(power: sp.Pow) -> sp.Expr:
+        base = power.base if power.base.is_Symbol else named(power.base)
+        product = sp.UnevaluatedExpr(sp.Mul(*[base] * abs(int(power.exp)), evaluate=False))
+        return product if power.exp > 0 else 1 / named(product)
+
+    def as_products(part: sp.Expr) -> sp.Expr:
+        return part.replace(lambda one: one.is_Pow and one.exp.is_Integer and abs(one.exp) > 1, multiplied)
+
+    for name, step in steps:
+        product = as_products(step)  # after what it needs
+        written.append((name, product))
+    return written, as_products(last)
 
 
 @cache

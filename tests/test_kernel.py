@@ -53,6 +53,37 @@ def test_compiled_equals_plain_equals_fifty_digits(drawn):
         assert np.abs(kind.jacobian(y) - jacobian).max() <= 1e-12 * (np.abs(jacobian).max() or 1.0)
 
 
+@cache
+def both(setting, query, closure):
+    """The plain and the compiled system."""
+    return [dy.reduce(setting, query, closure, compiled=which) for which in (False, True)]
+
+
+LAW = [0.5, 1.2], [0.3, 0.7]
+SAME_BITS = {
+    "three areas": (WIDE, "local", "mean-field"),
+    "two areas": (dy.Setting(WIDE.geometry, 1.3, 0.4), "global", "mean-field"),
+    "loops": (dy.Setting(TWO.geometry, LAW, 0.45), 0, "mean-field"),
+    "second order": (WIDE, "local", "second-order"),
+    "logarithms": (dy.Setting(dy.Geometry.scaling(30, 0.98, 0.3), LAW), "local", "mean-field"),
+}
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 40.0])
+@pytest.mark.parametrize("which", SAME_BITS)
+def test_plain_and_compiled_have_the_same_bits(which, scale):
+    plain, compiled_ = both(*SAME_BITS[which])
+    rng, n = np.random.default_rng(2), len(plain.names)
+    states = 3 if which == "second order" else 1000 if "areas" in which else 100
+    for y in rng.normal(scale=scale, size=(states, n)):
+        assert np.array_equal(plain.rate(y), compiled_.rate(y))
+        assert plain.loss(y) == compiled_.loss(y)
+        assert np.array_equal(plain.jacobian(y), compiled_.jacobian(y), equal_nan=True)
+        assert plain.attention(y) == compiled_.attention(y)
+    descents = [system.loop("descend")(y, system.rule, 0.1, 5, 2) for system in (plain, compiled_)]
+    assert np.array_equal(*descents)
+
+
 @pytest.mark.parametrize("locked", ["target", "global"])
 @pytest.mark.parametrize("strength", [5.0, 15.0, 25.0, 60.0, 300.0])
 def test_every_digit_survives_locking(locked, strength):
