@@ -187,7 +187,10 @@ def _mark(path: Path) -> None:
 
 def _exp(value: float) -> float:
     """As compiled code has it: infinite where Python would raise."""
-    return math.exp(value) if value < 709.78 else math.inf
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def _load(path: Path, compiled: bool, part: Part = "rows") -> ModuleType:

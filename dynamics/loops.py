@@ -78,6 +78,12 @@ def is_wide(y: Array, rule: Rule) -> bool:
 
 
 @jit
+def larger(a: float, b: float) -> float:
+    """The larger number, or NaN if either is: of ``max`` Python and Numba then have another."""
+    return b if b > a or b != b else a
+
+
+@jit
 def shift_of(y: Array, rule: Rule, row: int) -> float:
     """What is taken off every score of a sample of a wide state: the highest score that any of its patches has.
 
@@ -91,9 +97,9 @@ def shift_of(y: Array, rule: Rule, row: int) -> float:
             unmasked = rule.unmasked[counts, rule.column[s]]
             if unmasked > 0:
                 score = unmasked_score(rule.latent[latents, m - first], y[rule.fp[m]], y[rule.pp[s]])
-                highest = max(highest, score)
+                highest = larger(highest, score)
             if rule.size[s] > unmasked:
-                highest = max(highest, masked_score(y[rule.pp[s]]))
+                highest = larger(highest, masked_score(y[rule.pp[s]]))
     return highest
 
 
