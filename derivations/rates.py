@@ -38,10 +38,8 @@ _RESIDUALS = {
 }
 
 # The results whose right sides run as they stand.
-_RESULTS = (
-    learning.pull_target,
-    learning.pull_other,
-    learning.pull_masked,
+_PULLS = (learning.pull_target, learning.pull_other, learning.pull_masked)
+_CURVATURES = (
     learning.curvature_target,
     learning.curvature_target_other,
     learning.curvature_target_masked,
@@ -54,7 +52,7 @@ _RESULTS = (
 
 @cache
 def formulas() -> tuple[Formula, ...]:
-    """Every formula that runs, in the order in which the loops use them."""
+    """Every formula of loss, rates and their terms, in the order in which the loops use them."""
     latent, fp, pp = sp.symbols("latent fp pp", real=True)
     return (
         Formula("unmasked_score", (latent, fp, pp), model.unmasked_score(latent, fp, pp)),
@@ -65,9 +63,15 @@ def formulas() -> tuple[Formula, ...]:
         _plain("loss", gradients.over_areas(model.area_loss(j, A[j]), a)),
         _plain("fp_lever", gradients.fp_lever()),
         _plain("pp_lever", gradients.pp_lever()),
-        *(_plain(make.__name__, make().statement.rhs) for make in _RESULTS),
-        *(term for make in _RESULTS[:3] for term in _terms(_plain(make.__name__, make().statement.rhs))),
+        *(_plain(make.__name__, make().statement.rhs) for make in _PULLS),
+        *(term for make in _PULLS for term in _terms(_plain(make.__name__, make().statement.rhs))),
     )
+
+
+@cache
+def curvatures() -> tuple[Formula, ...]:
+    """Every formula that only the Jacobian runs: apart, since a first answer needs none."""
+    return tuple(_plain(make.__name__, make().statement.rhs) for make in _CURVATURES)
 
 
 def _stray_summand() -> sp.Expr:

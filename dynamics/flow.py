@@ -158,7 +158,7 @@ def integrate(
 
 
 def descend(system: System, step_size: float, steps: int, *, every: int = 1, start: Start = None) -> Trajectory:
-    """Gradient descent y ← y + η·rate(y) from Q = 0, wholly compiled.
+    """Gradient descent y ← y + η·rate(y) from Q = 0, many steps wholly compiled.
 
     Parameters
     ----------

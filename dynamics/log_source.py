@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamics import log_ledger, log_loops, loops
+from dynamics import loops
 from dynamics.source import blocks, lambdified, stepping, stepping_alike
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def log_source() -> str:
         f"POWERS, LOG_2 = np.array({powers}), {math.log(2)}",
         *(lambdified(name, by_name[name].arguments, by_name[name].expression) for name in PLAIN),
         *(_polynomial(formula) for name, formula in by_name.items() if name.startswith(POLYNOMIALS)),
-        *(blocks(module)[0] for module in (log_loops, log_ledger)),
+        *(blocks(module)[0] for module in ("log_loops", "log_ledger")),
         *(inspect.getsource(getattr(loops, name)) for name in ("descend", "losses")),
         stepping_alike(),
         stepping(),

@@ -49,7 +49,7 @@ def march(
     """Every solve from Q = 0, to its end; in lanes, whatever their number, or each on its own: equal to rounding."""
     found: dict[int, End] = {}
     columns: dict[int, Array] = {}
-    alike: dict[tuple[int, bool, str], list[int]] = {}
+    alike: dict[tuple[int, bool | None, str], list[int]] = {}
     for i, (system, aim) in enumerate(zip(systems, aims, strict=True)):
         form, columns[i] = _laned(system, aim.latent)
         if form:
@@ -62,11 +62,11 @@ def march(
         for first in range(min(threads, len(members)))
     ]
 
-    def run(job: tuple[int, bool, list[int]]) -> list[End]:
+    def run(job: tuple[int, bool | None, list[int]]) -> list[End]:
         form, compiled, members = job
         rules = np.stack([columns[i] for i in members], axis=1)
         view = (rules, *_view(systems[members[0]], aims[members[0]]))
-        loops = _Loops(form, compiled, lanes and compiled)
+        loops = _Loops(form, compiled, lanes and compiled is not False)
         return loops.march(rules, view, [aims[i] for i in members], (rtol, atol))
 
     with ThreadPoolExecutor(threads) as pool:
@@ -80,12 +80,12 @@ class _Loops(NamedTuple):
     """The loops of the one-cluster form, for one problem or in lanes."""
 
     form: int
-    compiled: bool
+    compiled: bool | None
     wide: bool
 
     def march(self, rules: Array, view: Any, aims: Sequence[Aim], tolerances: tuple[float, float]) -> list[End]:
         """Problems from Q = 0, their rules as columns."""
-        module = kernel(self.compiled)
+        module = kernel(True if self.wide else self.compiled, "steps")
         aims = [aim._replace(log_last=min(aim.log_last, LAST_LOG_T)) for aim in aims]  # a time is a float here
         goals = np.array([(aim.level, aim.log_last) for aim in aims]).T.copy()
         zero = np.zeros((2 * self.form + 1, len(aims)))
@@ -108,7 +108,7 @@ def march_one(
     watch = system.watched(aim.latent)
     view = (rule if form else watch, *_view(system, aim))
     goal = np.array([[aim.level], [aim.log_last]])
-    loop = getattr(kernel(system.compiled), f"march_{form}") if form else system.loop("march")
+    loop = getattr(kernel(system.compiled, "steps"), f"march_{form}") if form else system.loop("march")
     found, said, kept = loop(start[:, None], rule, view, goal, longest_step(system), (rtol, atol), 1, keep)
     return End.of(aim, found[0], said[0]), kept
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,52 +21,93 @@ WIDTH = 16  # problems that take a step together
 TERMS = 13  # of the series of an exponential
 
 
-def source(areas: int) -> str:
-    """Source of rates, Jacobian and loops for so many areas, one problem at a time and in lanes."""
+def rows_source(areas: int) -> str:
+    """Source of rates and loss for so many areas, and the loops around them."""
+    n, slots = 2 * areas + 1, _in_symbols(areas)[1]
+    given = f"{_listed(f'y[{i}]' for i in range(n))}, {_listed(slots.values())}"
+    exponentials = _listed(f"exp(s{i} - highest)" for i in range(n))
+    around = f"""@jit
+def attend_{areas}({_listed([*_state(areas), *slots])}):
+    {_scores(areas, "y{}")}
+    return attention_{areas}({exponentials}, {_listed(slots)})
+
+
+@jit
+def rate_and_loss_{areas}(y, rule):
+    {_listed(_on(areas))} = attend_{areas}({given})
+    rate = np.empty({n})
+    {_listed(f"rate[{i}]" for i in range(n))}, loss = rates_{areas}({_listed(_on(areas))}, {_listed(slots.values())})
+    return rate, loss"""
+    return "\n\n\n".join([*_attention_and_rates(areas), around, *(renamed(areas, loop) for loop in AROUND_RATES)])
+
+
+def jacobian_source(areas: int) -> str:
+    """Source of the Jacobian, with names from the rates."""
+    n, (rule, slots) = 2 * areas + 1, _in_symbols(areas)
+    jacobian = _on_symbols("jacobian", areas, rule)
+    slopes = lambdified(f"slopes_{areas}", (*_on(areas), *slots), tuple(jacobian.ravel()))
+    given = f"{_listed(f'y[{i}]' for i in range(n))}, {_listed(slots.values())}"
+    return f"""{slopes}
+
+
+@jit
+def jacobian_{areas}(y, rule):
+    {_listed(_on(areas))} = attend_{areas}({given})
+    return np.array(slopes_{areas}({_listed(_on(areas))}, {_listed(slots.values())})).reshape({n}, {n})"""
+
+
+def steps_source(areas: int) -> str:
+    """Source of the compiled pair around the rates, for one problem at a time and for problems side by side."""
+    names, slots = _listed(_on(areas)), list(map(str, _in_symbols(areas)[1]))
+    one = stepping(areas, _tangents(areas, names, slots, "exp") + _rules(len(slots)))
+    scores = [_formula(f"{which}_score") for which in ("masked", "unmasked")]
+    inlined = [part.replace("@jit", "@inlined") for part in (*scores, *_attention_and_rates(areas))]
+    several = "\n\n\n".join([_exponential(), *inlined, _tangents(areas, names, slots, "exponential")])
+    for name in ("attention", "rates"):
+        several = several.replace(f"{name}_{areas}(", f"{name}(")
+    return f"{one}\n\n\n{wide_stepping(areas, several, (2 * areas + 2, WIDTH))}"
+
+
+@cache
+def _attention_and_rates(areas: int) -> tuple[str, str]:
+    """Source of attention as a function of softmax numerators, and of the rates and the loss as one of attention."""
     import sympy as sp
 
-    n, (rule, slots) = 2 * areas + 1, _in_symbols(areas)
-    y, mass = sp.symbols(f"y:{n}", real=True), sp.symbols(f"m:{n}", nonnegative=True)
-    A, R, b = (sp.symbols(f"{letter}:{areas}", nonnegative=True) for letter in "ARb")
-    on = *A, *R, *b, sp.Symbol("on_self", nonnegative=True)
+    rule, slots = _in_symbols(areas)
+    mass = sp.symbols(f"m:{2 * areas + 1}", nonnegative=True)
+    rate, loss = _on_symbols("rate_and_loss", areas, rule)
+    return (
+        lambdified(f"attention_{areas}", (*mass, *slots), _attention(areas, rule, mass)),
+        lambdified(f"rates_{areas}", (*_on(areas), *slots), (*rate, loss)),
+    )
+
+
+def _state(areas: int) -> Any:
+    import sympy as sp
+
+    return sp.symbols(f"y:{2 * areas + 1}", real=True)
+
+
+def _on(areas: int) -> tuple[Any, ...]:
+    """Attention on the unmasked patches of each area, 1 − that, attention on the masked ones, and on the query."""
+    import sympy as sp
+
+    each = [sp.symbols(f"{letter}:{areas}", nonnegative=True) for letter in "ARb"]
+    return *each[0], *each[1], *each[2], sp.Symbol("on_self", nonnegative=True)
+
+
+def _on_symbols(loop: str, areas: int, rule: Rule) -> Any:
+    """What a loop computes of attention."""
+    import sympy as sp
+
+    on = _on(areas)
+    A, R, b = (on[part * areas : (part + 1) * areas] for part in range(3))
 
     def attend(y: Any, rule: Rule, row: int, wide: bool, cell: Any, area: Any) -> tuple[Any, Any]:
         cell[:2], area[:2] = (A, b), (A, R)
         return on[-1], interpreted(sp.exp).strays(rule, row, area)
 
-    rate, loss = interpret("rate_and_loss", sp.exp, np.array(y), rule, attend=attend)
-    jacobian = interpret("jacobian", sp.exp, np.array(y), rule, attend=attend)
-    names, numbers, given = _listed(on), _listed(slots.values()), _listed(f"y[{i}]" for i in range(n))
-    attention = lambdified(f"attention_{areas}", (*mass, *slots), _attention(areas, rule, y, mass))
-    rates = lambdified(f"rates_{areas}", (*on, *slots), (*rate, loss))
-    slopes = lambdified(f"slopes_{areas}", (*on, *slots), tuple(jacobian.ravel()))
-    around = f"""@jit
-def attend_{areas}({_listed([*y, *slots])}):
-    {_scores(areas, "y{}")}
-    return attention_{areas}({_listed(f"exp(s{i} - highest)" for i in range(n))}, {_listed(slots)})
-
-
-@jit
-def rate_and_loss_{areas}(y, rule):
-    {names} = attend_{areas}({given}, {numbers})
-    rate = np.empty({n})
-    {_listed(f"rate[{i}]" for i in range(n))}, loss = rates_{areas}({names}, {numbers})
-    return rate, loss
-
-
-@jit
-def jacobian_{areas}(y, rule):
-    {names} = attend_{areas}({given}, {numbers})
-    return np.array(slopes_{areas}({names}, {numbers})).reshape({n}, {n})"""
-    loops = [renamed(areas, loop) for loop in AROUND_RATES]
-    one = stepping(areas, _tangents(areas, names, list(map(str, slots)), "exp") + _rules(len(slots)))
-    scores = [_formula(f"{which}_score") for which in ("masked", "unmasked")]
-    inlined = [part.replace("@jit", "@inlined") for part in (*scores, attention, rates)]
-    wide = "\n\n\n".join([_exponential(), *inlined, _tangents(areas, names, list(map(str, slots)), "exponential")])
-    for name in ("attention", "rates"):
-        wide = wide.replace(f"{name}_{areas}(", f"{name}(")
-    several = wide_stepping(areas, wide, (n + 1, WIDTH))
-    return "\n\n\n".join([attention, rates, slopes, around, *loops, one, several])
+    return interpret(loop, sp.exp, np.array(_state(areas)), rule, attend=attend)
 
 
 def _scores(areas: int, state: str) -> str:
@@ -92,10 +134,11 @@ def column(rule: Rule) -> Array:
     return np.concatenate([rule.size, rule.unmasked[0], 1 / rule.multiplicity, scalars])
 
 
-def _attention(areas: int, rule: Rule, y: Any, mass: Any) -> tuple[Any, ...]:
-    """Of softmax numerators: attention on the unmasked patches of each area, 1 − that, on the masked, on the query."""
+def _attention(areas: int, rule: Rule, mass: Any) -> tuple[Any, ...]:
+    """What ``_on`` names, of softmax numerators."""
     import sympy as sp
 
+    y = _state(areas)
     cell, area = np.empty((5, areas), dtype=object), np.empty((4, areas), dtype=object)
     of = {  # those of unmasked patches come first
         "unmasked_mass": lambda latent, fp, pp: mass[y.index(fp)],

@@ -30,7 +30,7 @@ def reduce(
     samples: int = 1000,
     seed: int = 0,
     merge: bool = True,
-    compiled: bool = True,
+    compiled: bool | None = None,
 ) -> System:
     """The reduced system of a masked query.
 
@@ -55,8 +55,11 @@ def reduce(
         Of the sampled closure: how many, and what they are drawn with. ``System.standard_error`` says how far off.
     merge : bool
         Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
-    compiled : bool
-        Run the kernel compiled by Numba, or the same text as plain Python.
+    compiled : bool, optional
+        Run the kernel compiled by Numba, or the same text as plain Python. By default compiled where it pays: plain
+        until a process has spent half a second in it, or would with the next call, and then compiled. Both agree bit
+        for bit, so that no result depends on when that happens. The integral and the conditional sum, which agree to
+        rounding, are always compiled then.
 
     Raises
     ------

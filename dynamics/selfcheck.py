@@ -1,19 +1,21 @@
-"""The first-build check: the kernel against the model's loss, differentiated by SymPy for one geometry.
+"""The first-build check: the kernel against the model's loss, differentiated for one geometry.
 
-An independent way to the same numbers: the loss of each sample is written out for given counts, every copy of an area
-an area of its own, and differentiated as it stands, with no chain rule through attentions, no split sums and no loops,
-and evaluated with 50 digits. The geometry has all that the loops tell apart: two clusters that share coordinates, an
-area that stands for two, a target that is not the first area, two cells in an area, latents and multiplicities that
-all differ, and samples with and without the latents of the one before.
+An independent way to the same numbers: the loss of each sample is evaluated as the model states it, a sum over classes
+within a sum over areas, every copy of an area an area of its own, and differentiated by differences that a hundred
+digits hold, with no chain rule through attentions, no split sums and no loops. The geometry has all that the loops tell
+apart: two clusters that share coordinates, an area that stands for two, a target that is not the first area, two cells
+in an area, latents and multiplicities that all differ, and samples with and without the latents of the one before.
+
+There is a ``check_`` for each part of the kernel, of what that part holds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache, partial
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from dynamics.second_order import SecondOrderRule, derivatives
 from dynamics.source import UNROLLED, interpret
 
 TOLERANCE = 1e-12
+DIGITS, STEP, COUNT_STEP = 100, "1e-25", "1e-12"  # of the differences: in a coordinate, along a change of counts
 COORDINATES = 7  # fp 0, 1, 2; pp 3, 4, 5; self
 
 
@@ -39,11 +42,10 @@ CLUSTERS = ((_Area(0, 2, (3,)), _Area(1, 1, (4, 5))), (_Area(2, 1, (3,)), _Area(
 TARGET = 1  # the second area of each cluster
 
 
-def check_kernel(module: ModuleType) -> None:
-    """Check every function of the kernel at random states; a RuntimeError names what differs.
+def check_rows(module: ModuleType) -> None:
+    """Check rates, loss, attention and descent at random states; a RuntimeError names what differs.
 
-    The loops are held against the loss written out, the unrolled forms against the loops, and the curvature of the
-    second-order closure against differences of the loss written out.
+    The loops are held against the loss written out, the unrolled forms against the loops.
     """
     rng = np.random.default_rng(0)
     for scale in (0.5, 3.0):
@@ -53,18 +55,73 @@ def check_kernel(module: ModuleType) -> None:
             rule, y = _one_cluster(rng, areas), rng.normal(scale=scale, size=2 * areas + 1)
             found, loops = (_evaluated(module, form, y, rule) for form in (f"_{areas}", ""))
             _agree(f"form for {areas} areas", found, loops)
+
+
+def check_jacobian(module: ModuleType) -> None:
+    """The same of the Jacobian."""
+    rng = np.random.default_rng(0)
+    for scale in (0.5, 3.0):
+        rule, y = _random_rule(rng), rng.normal(scale=scale, size=COORDINATES)
+        expected = {"jacobian": -_bends(partial(_loss, rule), y) / rule.multiplicity[:, None]}
+        _agree("loops", {"jacobian": module.jacobian(y, rule)}, expected)
+        for areas in UNROLLED:
+            rule, y = _one_cluster(rng, areas), rng.normal(scale=scale, size=2 * areas + 1)
+            found = {"jacobian": getattr(module, f"jacobian_{areas}")(y, rule)}
+            _agree(f"form for {areas} areas", found, {"jacobian": module.jacobian(y, rule)})
+
+
+def check_steps(module: ModuleType) -> None:
+    """Hold tangents of the one-cluster form, one and in lanes, against the loops; and a step of one against theirs."""
+    from dynamics.one_cluster import WIDTH, column
+
+    rng = np.random.default_rng(0)
+    for areas in UNROLLED:
+        d, rule = 2 * areas + 2, _one_cluster(rng, areas)
+        x, numbers = np.append(rng.normal(size=d - 1), 1.5), column(rule)
+        found = {"one": np.empty(d), "lanes": np.empty(d * WIDTH)}
+        getattr(module, f"tangents_{areas}")(x, numbers, found["one"])
+        getattr(module, f"tangents_wide_{areas}")(np.repeat(x, WIDTH), np.repeat(numbers, WIDTH), found["lanes"])
+        expected = module.tangent(x, rule)
+        _agree(f"form for {areas} areas", found, {"one": expected, "lanes": np.repeat(expected, WIDTH)})
+        ends = []
+        for form, given in (("", rule), (f"_{areas}", numbers)):
+            stages, end = np.append(expected, np.zeros(15 * d)), np.empty(d)
+            getattr(module, f"fill{form}")(x, np.full(1, 0.3), given, stages, end)
+            ends.append(end)
+        _agree("steps", {"end": ends[0]}, {"end": ends[1]})
+
+
+def check_second_order(module: ModuleType) -> None:
+    """Hold the curvature of the second-order closure against differences of the loss written out."""
+    rng = np.random.default_rng(0)
+    for scale in (0.5, 3.0):
         curved = _random_rays(rng, _random_rule(rng))
-        y = rng.normal(scale=scale, size=COORDINATES)
-        rate, loss = module.rate_and_loss_second_order(y, curved)
-        found = {"loss": np.array(loss), "rate": rate, "jacobian": module.jacobian_second_order(y, curved)}
-        _agree("second-order closure", found, _curved_reference(curved, y))
+        y, loss, multiplicity = (
+            rng.normal(scale=scale, size=COORDINATES),
+            partial(_curved_loss, curved),
+            curved.centre[0],
+        )
+        rate, value = module.rate_and_loss_second_order(y, curved)
+        found = {"loss": np.array(value), "rate": rate, "jacobian": module.jacobian_second_order(y, curved)}
+        expected = {"loss": _value(loss, y), "rate": -_slopes(loss, y) / multiplicity}
+        expected |= {"jacobian": -_bends(loss, y) / multiplicity[:, None]}
+        _agree("second-order closure", found, expected)
+
+
+def check_ledger(module: ModuleType) -> None:
+    """Hold the sum of the terms of every rate against the rate."""
+    rng = np.random.default_rng(0)
+    for scale in (0.5, 3.0):
+        rule, y = _random_rule(rng), rng.normal(scale=scale, size=COORDINATES)
+        found, expected = module.ledger(y, rule).sum(axis=(0, 2)), module.rate_and_loss(y, rule)[0]
+        _agree("ledger", {"rate": found}, {"rate": expected})
 
 
 def check_nodes(module: ModuleType) -> None:
     """Hold rates and loss of the integral form against enumeration: two clusters, several latents, equal areas."""
     for rule, integral, y in _small_problems():
         rate, loss = module.rate_and_loss_integral(y, integral)
-        expected_rate, expected_loss = _enumeration().rate_and_loss(y, rule)
+        expected_rate, expected_loss = _enumeration("rows").rate_and_loss(y, rule)
         found = {"rate": rate, "loss": np.array(loss)}
         _agree("integral form", found, {"rate": expected_rate, "loss": np.array(expected_loss)})
 
@@ -92,14 +149,15 @@ def check_logs(module: ModuleType) -> None:
 def check_slopes(module: ModuleType) -> None:
     """Hold the Jacobian of the integral form against that of enumeration."""
     for rule, integral, y in _small_problems():
-        expected = {"jacobian": _enumeration().jacobian(y, rule)}
+        expected = {"jacobian": _enumeration("jacobian").jacobian(y, rule)}
         _agree("integral form", {"jacobian": module.jacobian_integral(y, integral)}, expected)
 
 
-def _enumeration() -> ModuleType:
+def _enumeration(part: Literal["rows", "jacobian"]) -> Any:
+    """What has passed its own check: as plain Python or compiled, whichever costs less."""
     from dynamics.compiled import kernel
 
-    return kernel(True)
+    return kernel(None, part)
 
 
 def _small_problems() -> Iterator[tuple[Rule, IntegralRule, Array]]:
@@ -131,7 +189,6 @@ def _evaluated(module: ModuleType, form: str, y: Array, rule: Rule) -> dict[str,
     return {
         "loss": np.array(loss),
         "rate": rate,
-        "jacobian": getattr(module, f"jacobian{form}")(y, rule),
         "first step": getattr(module, f"descend{form}")(y, rule, 0.5, 1, 1)[:, 1] - y,
         "later steps": states[:, -1]
         - getattr(module, f"descend{form}")(states[:, 1].copy(), rule, 0.5, 3, 3)[:, -1]
@@ -194,45 +251,6 @@ def _one_cluster(rng: np.random.Generator, areas: int) -> Rule:
     )
 
 
-def _reference(rule: Rule, y: Array) -> dict[str, Array]:
-    """Loss, rate, Jacobian and attention from the loss written out, with 50 digits, one sample after the other."""
-    import mpmath
-
-    loss, gradient, hessian = mpmath.mpf(0), np.zeros(len(y)), np.zeros((len(y), len(y)))
-    attention, weights = [np.zeros(len(areas) + 2) for areas in CLUSTERS], np.zeros(2)
-    for row, weight in enumerate(rule.weight):
-        k = int(rule.cluster[row])
-        with mpmath.workdps(50):
-            value, slopes, bends, shares = _sample(rule, row, y, 0 * rule.unmasked[0])
-        loss += weight * value
-        gradient += weight * np.array(slopes, dtype=float)
-        hessian += weight * np.array(bends, dtype=float).reshape(hessian.shape)
-        attention[k] += weight * np.array(shares, dtype=float)
-        weights[k] += weight
-    rate = -gradient / rule.multiplicity
-    return {
-        "loss": np.array(float(loss)),
-        "rate": rate,
-        "jacobian": -hessian / rule.multiplicity[:, None],
-        "first step": 0.5 * rate,
-        "later steps": np.ones(len(y)),
-        "losses": np.array([float(loss)]),
-        "attention": np.concatenate([on / weight for on, weight in zip(attention, weights, strict=True)]),
-    }
-
-
-def _sample(rule: Rule, row: int, y: Array, change: Array) -> Any:
-    """Loss, derivatives and attention of a sample with its counts changed, with the digits that mpmath is set to."""
-    import mpmath
-
-    k = int(rule.cluster[row])
-    cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
-    columns, as_numbers = rule.column[cells], np.vectorize(mpmath.mpf, otypes=[object])
-    unmasked = as_numbers(rule.unmasked[rule.counts[row], columns]) + change[columns]
-    latent = rule.latent[rule.latents[row], : len(CLUSTERS[k])]
-    return _written_out(k)(*as_numbers(y), *unmasked, *(as_numbers(rule.size[cells]) - unmasked), *as_numbers(latent))
-
-
 def _random_rays(rng: np.random.Generator, centre: Rule) -> SecondOrderRule:
     """Rays from some rows, along one count and along all."""
     columns = centre.unmasked.shape[1]
@@ -240,59 +258,139 @@ def _random_rays(rng: np.random.Generator, centre: Rule) -> SecondOrderRule:
     return SecondOrderRule(centre, np.array([0, 2, 3, 4]), along, rng.uniform(-0.1, 0.1, 4), *derivatives(0.1))
 
 
-def _curved_reference(rule: SecondOrderRule, y: Array) -> dict[str, Array]:
-    """The centres, and the curvature along each ray by a difference that 50 digits hold."""
+def _reference(rule: Rule, y: Array) -> dict[str, Array]:
+    """Loss, rate and attention from the loss written out, one sample after the other."""
+    loss, weight = partial(_loss, rule), np.bincount(rule.cluster, rule.weight)
+    attention = [np.zeros(len(areas) + 2) for areas in CLUSTERS]
+    for row, k in enumerate(rule.cluster):
+        attention[k] += rule.weight[row] / weight[k] * _attention(rule, row, y)
+    value, rate = _value(loss, y), -_slopes(loss, y) / rule.multiplicity
+    return {
+        "loss": value,
+        "rate": rate,
+        "first step": 0.5 * rate,
+        "later steps": np.ones(len(y)),
+        "losses": value[None],
+        "attention": np.concatenate(attention),
+    }
+
+
+_as_numbers = np.vectorize(lambda number: _mpmath().mpf(number), otypes=[object])
+
+
+def _mpmath() -> Any:
     import mpmath
 
-    expected, step = _reference(rule.centre, y), mpmath.mpf(10) ** -12
-    found = {"loss": expected["loss"], "rate": expected["rate"], "jacobian": expected["jacobian"]}
-    scales = {"loss": np.ones(()), "rate": -rule.centre.multiplicity, "jacobian": -rule.centre.multiplicity[:, None]}
-    for along, row, spread in zip(rule.along, rule.row, rule.spread, strict=True):
-        with mpmath.workdps(50):
-            before, here, after = (_sample(rule.centre, row, y, move * along) for move in (-step, 0 * step, step))
-            for name, *parts in zip(found, before, here, after, strict=False):
-                low, middle, high = (np.array(part, dtype=object) for part in parts)
-                bent = np.array((low - 2 * middle + high) / step**2, dtype=float).reshape(found[name].shape)
-                found[name] = found[name] + spread * bent / scales[name]
-    return found
+    return mpmath
+
+
+def _value(loss: Callable[[Any], Any], y: Array) -> Array:
+    with _mpmath().workdps(DIGITS):
+        return np.array(float(loss(_as_numbers(y))))
+
+
+def _slopes(loss: Callable[[Any], Any], y: Array) -> Array:
+    """First derivatives of the loss: (n,)."""
+    with _mpmath().workdps(DIGITS):
+        state, steps = _as_numbers(y), _mpmath().mpf(STEP) * np.eye(len(y), dtype=int)
+        return np.array([float((loss(state + by) - loss(state - by)) / (2 * by.max())) for by in steps])
+
+
+def _bends(loss: Callable[[Any], Any], y: Array) -> Array:
+    """Second derivatives: (n, n)."""
+    with _mpmath().workdps(DIGITS):
+        state, steps = _as_numbers(y), _mpmath().mpf(STEP) * np.eye(len(y), dtype=int)
+        here, out = loss(state), np.empty((len(y), len(y)))
+        both = [loss(state + by) + loss(state - by) - 2 * here for by in steps]  # step² times the second derivative
+        for i, j in np.ndindex(out.shape):
+            if j <= i:
+                by = steps[i] + steps[j]
+                along = loss(state + by) + loss(state - by) - 2 * here
+                out[i, j] = out[j, i] = float((along - both[i] - both[j]) / (2 * steps[i].max() ** 2))
+        return out
+
+
+def _loss(rule: Rule, y: Any) -> Any:
+    """Of all samples."""
+    return sum(weight * _sample(rule, row, y, 0) for row, weight in enumerate(rule.weight.tolist()))
+
+
+def _curved_loss(rule: SecondOrderRule, y: Any) -> Any:
+    """The centres, and the curvature along each ray by a difference."""
+    total, step = _loss(rule.centre, y), _mpmath().mpf(COUNT_STEP)
+    for along, row, spread in zip(rule.along, rule.row, rule.spread.tolist(), strict=True):
+        low, middle, high = (_sample(rule.centre, row, y, move * along) for move in (-step, 0 * step, step))
+        total += spread * (low - 2 * middle + high) / step**2
+    return total
+
+
+def _sample(rule: Rule, row: int, y: Any, change: Any) -> Any:
+    """Loss of a sample with its counts changed, as the model states it, with the digits that mpmath is set to.
+
+    Every copy of an area is an area of its own. The model counts from 1.
+    """
+    k = int(rule.cluster[row])
+    unmasked, size = _counts(rule, row, change)
+    areas = [m for m, area in enumerate(CLUSTERS[k]) for _ in range(area.copies)]
+    cells = [(m, pp) for m, area in enumerate(CLUSTERS[k]) for pp in area.pp]
+    classes = [(i, c) for i, m in enumerate(areas, 1) for c, (home, _) in enumerate(cells) if home == m]
+    return _stated()(
+        [None, *(y[CLUSTERS[k][m].fp] for m in areas)],
+        [None, *(y[cells[c][1]] for _, c in classes)],
+        y[-1],
+        [None, *(rule.latent[rule.latents[row], m] for m in areas)],
+        [None, *(unmasked[c] for _, c in classes)],
+        [None, *(size[c] - unmasked[c] for _, c in classes)],
+        [None, *(i for i, _ in classes)],
+        len(classes),
+        len(areas),
+        1 + areas.index(TARGET),
+    )
+
+
+def _counts(rule: Rule, row: int, change: Any) -> tuple[Any, Any]:
+    """Unmasked patches in each cell of the sample's cluster, and all."""
+    k = int(rule.cluster[row])
+    cells = slice(rule.cells[rule.areas[k]], rule.cells[rule.areas[k + 1]])
+    unmasked = _as_numbers(rule.unmasked[rule.counts[row]]) + change
+    return unmasked[rule.column[cells]], _as_numbers(rule.size[cells])
 
 
 @cache
-def _written_out(k: int) -> Any:
-    """A sample of cluster k: its loss, from ``derivations.model``, the derivatives, and its attention, for mpmath."""
+def _stated() -> Any:
+    """The loss of a sample, as ``derivations.model`` has it, for mpmath; exponentials are remembered."""
     import sympy as sp
 
-    from derivations import model, symbols
+    from derivations import model
+    from derivations.symbols import N, S, a, area, fp, h, pp, pp_self, u, z
 
-    y = sp.symbols(f"y:{COORDINATES}", real=True)
+    arguments = [fp, pp, pp_self, z, u, h, area, S, N, a]
+    exp = lru_cache(maxsize=1000)(_mpmath().exp)
+    return sp.lambdify(arguments, model.sample_loss(), modules=[{"exp": exp}, "mpmath"])
+
+
+def _attention(rule: Rule, row: int, y: Array) -> Array:
+    """Of a sample: on all copies of each area, on the masked patches, and on the query."""
+    k, (unmasked, size), (seen, hidden) = int(rule.cluster[row]), _counts(rule, row, 0), _masses()
     cells = [(m, pp) for m, area in enumerate(CLUSTERS[k]) for pp in area.pp]
-    u, h = (sp.symbols(f"{name}:{len(cells)}", positive=True) for name in "uh")
-    z = sp.symbols(f"z:{len(CLUSTERS[k])}", positive=True)
-    single = [m for m, area in enumerate(CLUSTERS[k]) for _ in range(area.copies)]  # every copy an area of its own
-    classes = [(i, c) for i, m in enumerate(single) for c, (home, _) in enumerate(cells) if home == m]
-    put_in: dict[Any, Any] = {symbols.pp_self: y[-1]}
-    for i, m in enumerate(single, 1):
-        put_in |= {symbols.fp[i]: y[CLUSTERS[k][m].fp], symbols.z[i]: z[m]}
-    for s, (_, c) in enumerate(classes, 1):
-        put_in |= {symbols.u[s]: u[c], symbols.h[s]: h[c], symbols.pp[s]: y[cells[c][1]]}
-    loss = model.sample_loss().subs(
-        {symbols.S: len(classes), symbols.N: len(single), symbols.a: 1 + single.index(TARGET)}
-    )
-    loss = loss.doit().subs({symbols.area[s]: 1 + i for s, (i, _) in enumerate(classes, 1)}).xreplace(put_in)
-    gradient = [sp.diff(loss, symbol) for symbol in y]
-    hessian = [[sp.diff(gradient[max(i, j)], y[min(i, j)]) for j in range(len(y))] for i in range(len(y))]
+    masses = np.array([*(0 * y[-1] for _ in CLUSTERS[k]), 0 * y[-1], hidden(y[-1])], dtype=object)
+    for c, (m, pp) in enumerate(cells):
+        area, z = CLUSTERS[k][m], rule.latent[rule.latents[row], m]
+        masses[m] += area.copies * unmasked[c] * seen(z, y[area.fp], y[pp])
+        masses[-2] += area.copies * (size[c] - unmasked[c]) * hidden(y[pp])
+    return (masses / masses.sum()).astype(float)
 
-    copies = [CLUSTERS[k][m].copies for m, _ in cells]
-    seen = [
-        n * u[c] * model.unmasked_mass(z[m], y[CLUSTERS[k][m].fp], y[pp])
-        for c, (n, (m, pp)) in enumerate(zip(copies, cells, strict=True))
-    ]
-    hidden = [n * h[c] * model.masked_mass(y[pp]) for c, (n, (_, pp)) in enumerate(zip(copies, cells, strict=True))]
-    own = model.masked_mass(y[-1])
-    masses = [sum(part for part, (m, _) in zip(seen, cells, strict=True) if m == area) for area in range(len(z))]
-    shares = [mass / (own + sum(seen) + sum(hidden)) for mass in (*masses, sum(hidden), own)]
-    flat = [entry for line in hessian for entry in line]
-    return sp.lambdify([*y, *u, *h, *z], [loss, gradient, flat, shares], modules="mpmath", cse=True)
+
+@cache
+def _masses() -> tuple[Any, Any]:
+    """Softmax numerators of an unmasked and a masked patch."""
+    import sympy as sp
+
+    from derivations import model
+
+    z, fp, pp = sp.symbols("z fp pp", real=True)
+    seen, hidden = model.unmasked_mass(z, fp, pp), model.masked_mass(pp)
+    return sp.lambdify([z, fp, pp], seen, modules="mpmath"), sp.lambdify([pp], hidden, modules="mpmath")
 
 
 def check_terms(module: ModuleType) -> None:
@@ -314,6 +412,6 @@ def check_terms(module: ModuleType) -> None:
             y[coordinates.fp[0][0]] += lock
             rate, loss = module.rate_and_loss_conditional(y, terms)
             found = {"rate": rate, "loss": np.array(loss), "jacobian": module.jacobian_conditional(y, terms)}
-            rate, loss = _enumeration().rate_and_loss(y, rule)
-            expected = {"rate": rate, "loss": np.array(loss), "jacobian": _enumeration().jacobian(y, rule)}
+            rate, loss = _enumeration("rows").rate_and_loss(y, rule)
+            expected = {"rate": rate, "loss": np.array(loss), "jacobian": _enumeration("jacobian").jacobian(y, rule)}
             _agree("conditional sum", found, expected)

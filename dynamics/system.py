@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class System:
     coordinates: Coordinates
     rule: AnyRule
     options: dict[str, Any]
-    compiled: bool = True
+    compiled: bool | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process is made from: not the kernel, which it loads itself."""
@@ -101,20 +100,23 @@ class System:
         return f"_{areas}" if areas else ""
 
     @cached_property
-    def kernel(self) -> ModuleType:
+    def kernel(self) -> Any:
         """The generated functions over the rows of a rule, loaded at first use."""
         return kernel(self.compiled)
 
     def loop(self, name: str) -> Callable[..., Any]:
         """A function of a kernel in the form that is used."""
-        part: Part = "rows"
+        return getattr(kernel(self.compiled, self._part(name)), f"{name}{self.form}")
+
+    def _part(self, name: str) -> Part:
+        """The part of the kernel that has a function."""
         if isinstance(self.rule, IntegralRule):
-            part = "slopes" if name == "jacobian" else "nodes"
-        elif isinstance(self.rule, ConditionalRule):
-            part = "terms"
-        elif isinstance(self.rule, LogRule):
-            part = "logs"
-        return getattr(kernel(self.compiled, part), f"{name}{self.form}")
+            return "slopes" if name == "jacobian" else "nodes"
+        if isinstance(self.rule, Rule):
+            return {"jacobian": "jacobian", "march": "steps"}.get(name, "rows")  # type: ignore[return-value]
+        if isinstance(self.rule, ConditionalRule):
+            return "terms"
+        return "logs" if isinstance(self.rule, LogRule) else "second_order"
 
     @cached_property
     def _rate_and_loss(self) -> Callable[[Array, Any], tuple[Array, float]]:
@@ -217,7 +219,7 @@ class System:
             with np.errstate(divide="ignore", over="ignore"):  # while locking t·rate may be beyond floats
                 found = np.sign(mantissa) * np.exp(np.log(np.abs(mantissa)) + power * math.log(2) + log_t)
         else:
-            found = self.kernel.ledger(state, rule) * math.exp(log_t)
+            found = kernel(self.compiled, "ledger").ledger(state, rule) * math.exp(log_t)
         terms = balance.named(found, places)
         if self.closure == "second-order":
             for name, rate in zip(self.names, self.rate(state).tolist(), strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from dynamics import terms
 from dynamics.source import AROUND_RATES, blocks, lambdified, renamed, stepping, stepping_alike
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def terms_source() -> str:
         *(lambdified(formula.name, formula.arguments, formula.expression) for formula in used),
         _sum("rates", conditional.term()),
         _sum("bends", conditional.bends()),
-        *blocks(terms),
+        *blocks("terms"),
         *(renamed("conditional", name) for name in AROUND_RATES),
         stepping_alike(),
         stepping("conditional"),

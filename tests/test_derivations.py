@@ -76,7 +76,7 @@ def test_the_curvature_is_the_derivative_of_the_pull_in_an_independent_way():
 
 
 def test_every_formula_that_runs_takes_plain_numbers():
-    for formula in rates.formulas():
+    for formula in (*rates.formulas(), *rates.curvatures()):
         assert formula.expression.free_symbols <= set(formula.arguments)
         assert not formula.expression.has(sp.Sum, sp.Indexed, DELTA)
 

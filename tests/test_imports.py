@@ -93,7 +93,7 @@ def test_a_file_is_one_idea(path):
             assert lines <= 60, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("name", ["ledger", "loops", "nodes", "quadrature", "terms"])
+@pytest.mark.parametrize("name", ["jacobian", "ledger", "loops", "nodes", "quadrature", "rays", "terms"])
 def test_the_loops_hold_no_formula(name):
     path = ROOT / "dynamics" / f"{name}.py"
     tree = ast.parse(path.read_text())
@@ -105,7 +105,7 @@ def test_the_loops_hold_no_formula(name):
 def test_the_hash_of_the_equations_is_of_what_the_running_rates_come_from_and_of_nothing_else():
     program = (
         "import sys; from derivations import conditional, nodes, rates;"
-        "rates.formulas(), nodes.jets(), conditional.bends();"
+        "rates.formulas(), rates.curvatures(), nodes.jets(), conditional.bends();"
         "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('derivations.')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

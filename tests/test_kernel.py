@@ -37,7 +37,8 @@ def relative(found, exact):
 
 @pytest.mark.parametrize("which", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_kernel_is_checked_against_the_loss_written_out_and_differentiated(which):
-    selfcheck.check_kernel(compiled.kernel(which))
+    for part in ("rows", "jacobian", "second_order", "ledger"):
+        getattr(selfcheck, f"check_{part}")(compiled.kernel(which, part))
 
 
 @settings(max_examples=10)
@@ -53,6 +54,43 @@ def test_compiled_equals_plain_equals_fifty_digits(drawn):
         assert np.abs(kind.jacobian(y) - jacobian).max() <= 1e-12 * (np.abs(jacobian).max() or 1.0)
 
 
+@cache
+def both(setting, query, closure):
+    """The plain and the compiled system."""
+    return [dy.reduce(setting, query, closure, compiled=which) for which in (False, True)]
+
+
+LAW = [0.5, 1.2], [0.3, 0.7]
+SAME_BITS = {
+    "three areas": (WIDE, "local", "mean-field"),
+    "two areas": (dy.Setting(WIDE.geometry, 1.3, 0.4), "global", "mean-field"),
+    "loops": (dy.Setting(TWO.geometry, LAW, 0.45), 0, "mean-field"),
+    "second order": (WIDE, "local", "second-order"),
+    "logarithms": (dy.Setting(dy.Geometry.scaling(30, 0.98, 0.3), LAW), "local", "mean-field"),
+}
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 40.0, 1e5, np.inf, np.nan])
+@pytest.mark.parametrize("which", SAME_BITS)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_plain_and_compiled_have_the_same_bits(which, scale):
+    plain, compiled_ = both(*SAME_BITS[which])
+    states = 3 if which == "second order" else 1000 if "areas" in which else 100
+    rng, n = np.random.default_rng(2), len(plain.names)
+    if np.isfinite(scale):
+        drawn = rng.normal(scale=scale, size=(states, n))
+    else:  # in one place
+        drawn = np.where(np.eye(n), rng.choice([-1, 1]) * scale, rng.normal(scale=30, size=(n, n)))
+    for y in drawn:
+        assert np.array_equal(plain.rate(y), compiled_.rate(y), equal_nan=True)
+        assert np.array_equal(plain.loss(y), compiled_.loss(y), equal_nan=True)
+        assert np.array_equal(plain.jacobian(y), compiled_.jacobian(y), equal_nan=True)
+        on_groups = [np.array([*system.attention(y).values()]) for system in (plain, compiled_)]
+        assert np.array_equal(*on_groups, equal_nan=True)
+    descents = [system.loop("descend")(y, system.rule, 0.1, 5, 2) for system in (plain, compiled_)]
+    assert np.array_equal(*descents, equal_nan=True)
+
+
 @pytest.mark.parametrize("locked", ["target", "global"])
 @pytest.mark.parametrize("strength", [5.0, 15.0, 25.0, 60.0, 300.0])
 def test_every_digit_survives_locking(locked, strength):
@@ -60,12 +98,12 @@ def test_every_digit_survives_locking(locked, strength):
     y = np.random.default_rng(1).normal(scale=0.1, size=7)
     y[system.names.index(f"fp.{locked}")] = strength
     rate, loss, jacobian = fifty_digits(system, y)
-    forms = [("rate_and_loss", "jacobian"), ("rate_and_loss_3", "jacobian_3")]
-    for rate_and_loss, derivative in forms:
-        found, value = getattr(system.kernel, rate_and_loss)(y, system.rule)
+    derivatives = compiled.kernel(True, "jacobian")
+    for form in ("", "_3"):
+        found, value = getattr(system.kernel, f"rate_and_loss{form}")(y, system.rule)
         assert np.abs(found / rate - 1).max() <= 1e-13
         assert value == pytest.approx(loss, rel=1e-13, abs=0)
-        assert np.abs(getattr(system.kernel, derivative)(y, system.rule) / jacobian - 1).max() <= 1e-12
+        assert np.abs(getattr(derivatives, f"jacobian{form}")(y, system.rule) / jacobian - 1).max() <= 1e-12
 
 
 @pytest.mark.parametrize("common", [-1000.0, -360.0, 60.0, 360.0, 1000.0])
@@ -94,7 +132,8 @@ def test_a_flow_never_freezes_however_far_attention_has_locked():
 
 def test_one_compilation_serves_every_geometry():
     for setting in SMALL.values():
-        dy.reduce(setting, 0).rate(np.zeros(len(dy.reduce(setting, 0).names)))
+        system = dy.reduce(setting, 0, compiled=True)
+        system.rate(system.initial)
     assert len(compiled.kernel(True).rate_and_loss.signatures) == 1
 
 
@@ -114,7 +153,7 @@ MUTANTS = {
     ),
     "masked counts": ("several(rule.size[s] - unmasked,", "several(rule.size[s],"),
     "the latent of another area": ("return pull_other(z_a, A_a, R_a, z_m,", "return pull_other(z_a, A_a, R_a, z_a,"),
-    "two latents swapped": ("z_m, A_m, z_l, A_l, all_stray)", "z_l, A_m, z_m, A_l, all_stray)"),
+    "two latents swapped in the Jacobian": ("z_m, A_m, z_l, A_l, all_stray)", "z_l, A_m, z_m, A_l, all_stray)"),
     "the lever's latent": ("fp_lever(z_m, A_m) * g", "fp_lever(z_a, A_m) * g"),
     "the first area's latent": (
         "unmasked_mass(rule.latent[latents, m - first]",
@@ -124,6 +163,10 @@ MUTANTS = {
     "copies in the rate": ("each, z_m, A_m = weight * rule.copies[m],", "each, z_m, A_m = weight,"),
     "copies in the sums": ("before = before + copies[m] * area[value, m]", "before = before + area[value, m]"),
     "copies of the masked": ("masked = masked + rule.copies[m] * cell[b, s]", "masked = masked + cell[b, s]"),
+    "a coefficient of the curvature": (
+        "curvature_masked(z_a, A_a, R_a, stray):\n    x0 =",
+        "curvature_masked(z_a, A_a, R_a, stray):\n    x0 = 1.01 *",
+    ),
     "copies in the Jacobian": ("each, z_m, A_m, i = weight * rule.copies[m],", "each, z_m, A_m, i = weight,"),
     "multiplicity in the rate": ("rate[i] = rate[i] / rule.multiplicity[i]", "rate[i] = rate[i]"),
     "multiplicity in the Jacobian": ("out[i, j] = out[i, j] / rule.multiplicity[i]", "out[i, j] = out[i, j]"),
@@ -146,12 +189,13 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, mutant):
-    text, (before, after) = Path(compiled.kernel(False).__file__).read_text(), MUTANTS[mutant]
+    part = "jacobian" if mutant.endswith(("Jacobian", "curvature")) else "rows"
+    text, (before, after) = Path(compiled.kernel(False, part).__file__).read_text(), MUTANTS[mutant]
     assert before in text
     path = tmp_path / "kernel_mutated.py"
     path.write_text(text.replace(before, after))
     with pytest.raises(RuntimeError, match="off the derived one"):
-        selfcheck.check_kernel(compiled._load(path, False))
+        getattr(selfcheck, f"check_{part}")(compiled._load(path, False, part))
 
 
 def test_the_generated_file_is_named_by_what_it_reads_and_what_made_it(monkeypatch):
@@ -166,7 +210,7 @@ def test_the_generated_file_is_named_by_what_it_reads_and_what_made_it(monkeypat
         patch.setattr(compiled, "source_hash", lambda: "0")
         names.add(compiled._fingerprint.__wrapped__())
     with monkeypatch.context() as patch:
-        patch.setattr(compiled.inspect, "getsource", lambda module: "0")
+        patch.setattr(compiled, "text_of", lambda module: "0")
         names.add(compiled._fingerprint.__wrapped__())
     assert len(names) == 5
 
@@ -239,6 +283,16 @@ def test_a_system_that_was_used_can_be_sent_to_another_process():
 
 
 @pytest.mark.slow
+def test_who_waits_for_a_compiler_is_told_once(tmp_path):
+    first, second = (fresh(tmp_path, compiled_=True) for _ in range(2))
+    said = first.stderr.splitlines()
+    assert [line.split()[0] for line in said] == ["deriving", "compiling"]
+    assert all(line.endswith("(once per machine)") for line in said)
+    assert second.stderr == ""
+    assert second.stdout == first.stdout
+
+
+@pytest.mark.slow
 def test_two_processes_may_build_at_once(tmp_path):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         both = pool.map(fresh, [tmp_path, tmp_path])
@@ -257,7 +311,7 @@ def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, mo
 
     monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
     monkeypatch.setattr(compiled, "_write", write)
-    monkeypatch.setattr("dynamics.selfcheck.check_kernel", lambda module: None)
+    monkeypatch.setattr("dynamics.selfcheck.check_rows", lambda module: None)
     monkeypatch.setattr(compiled, "_found_or_made", cache(compiled._found_or_made.__wrapped__))
     with ThreadPoolExecutor(2) as pool:
         assert len(list(pool.map(compiled.kernel, [False, False]))) == 2

@@ -87,7 +87,7 @@ def test_the_latent_of_a_single_other_area_is_averaged_exactly():
         fixed = dy.reduce(dy.Setting(geometry), "local", "second-order")
         centre = fixed.rule.centre._replace(latent=latent[None])
         chance = np.prod([weights[values.index(z)] for z in latent])
-        loss += chance * fixed.kernel.rate_and_loss_second_order(y, fixed.rule._replace(centre=centre))[1]
+        loss += chance * fixed.loop("rate_and_loss")(y, fixed.rule._replace(centre=centre))[1]
     assert system.loss(y) == pytest.approx(loss, rel=1e-13)
 
 
@@ -190,9 +190,9 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_curvature_that_differs_from_that_of_the_loss_is_refused(tmp_path, mutant):
-    text, (before, after) = Path(compiled.kernel(False).__file__).read_text(), MUTANTS[mutant]
+    text, (before, after) = Path(compiled.kernel(False, "second_order").__file__).read_text(), MUTANTS[mutant]
     assert before in text
-    path = tmp_path / "rows_mutated.py"
+    path = tmp_path / "second_order_mutated.py"
     path.write_text(text.replace(before, after, 1))
     with pytest.raises(RuntimeError, match="of the second-order closure"):
-        selfcheck.check_kernel(compiled._load(path, False))
+        selfcheck.check_second_order(compiled._load(path, False, "second_order"))

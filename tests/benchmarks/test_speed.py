@@ -125,7 +125,9 @@ def and_count(function, count):
 def test_a_rate_of_second_order(benchmark, system):
     curved = dy.reduce(WIDE, "local", "second-order")
     benchmark(curved.rate, curved.initial)
-    benchmark.extra_info["rows"] = len(curved.kernel.rows_at(curved.initial, curved.rule).weight)
+    benchmark.extra_info["rows"] = len(
+        compiled.kernel(True, "second_order").rows_at(curved.initial, curved.rule).weight
+    )
     against(benchmark, "mean-field", lambda: system.rate(system.initial))
 
 
@@ -205,7 +207,7 @@ def test_a_sampled_gradient(benchmark, basis):
 
 @pytest.mark.benchmark(group="first answer")
 @pytest.mark.slow
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "plain"])
+@pytest.mark.parametrize("compiled", [None, True, False], ids=["default", "compiled", "plain"])
 def test_the_first_answer_of_a_fresh_process(benchmark, compiled):
     program = (
         "import dynamics as dy; S = dy.reduce(dy.Setting(dy.Geometry.single_cluster(40, 6, 4)), 'local', 'mean-field', "
@@ -215,3 +217,26 @@ def test_the_first_answer_of_a_fresh_process(benchmark, compiled):
     run(program)
     benchmark.pedantic(run, args=(program,), rounds=3)
     against(benchmark, "importing NumPy and scipy.integrate", lambda: run("import numpy, scipy.integrate"))
+
+
+@pytest.mark.benchmark(group="first answer")
+@pytest.mark.slow
+def test_the_first_answer_on_a_machine(benchmark, tmp_path, monkeypatch):
+    program = (
+        "import dynamics as dy; S = dy.reduce(dy.Setting(dy.Geometry.single_cluster(40, 6, 4)), 'local', 'mean-field');"
+        "dy.integrate(S, until=('target', 0.5))"
+    )
+    run = lambda code: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: E731
+    folders = iter(range(100))
+    setup = lambda: monkeypatch.setenv("ATTENTION_DYNAMICS_CACHE", str(tmp_path / str(next(folders))))  # noqa: E731
+    benchmark.pedantic(run, args=(program,), setup=setup, rounds=3)
+    against(benchmark, "importing NumPy and scipy.integrate", lambda: run("import numpy, scipy.integrate"))
+
+
+@pytest.mark.benchmark(group="rate")
+@pytest.mark.parametrize("compiled", [None, True], ids=["default", "compiled"])
+def test_a_rate_once_compiled_code_is_loaded(benchmark, compiled):
+    system, always = (dy.reduce(WIDE, "local", "mean-field", compiled=which) for which in (compiled, True))
+    always.rate(always.initial)
+    benchmark(system.rate, system.initial)
+    against(benchmark, "compiled=True", lambda: always.rate(always.initial))
