@@ -5,8 +5,8 @@ Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`
 ``compiled``, ``tiers``, ``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``,
 ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the
 terms of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where
-curves end), ``stepper``, ``one_cluster``, ``many``, ``moments``, ``exponents`` (half-times and powers of P),
-``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
+curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times, powers of
+P), ``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
 them, independent of it all, ``samples``, ``transformer``, ``training``.
 """
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dynamics.cache import cache_info as cache_info
     from dynamics.comparison import closure_error as closure_error
     from dynamics.comparison import compare as compare
+    from dynamics.endpoints import Endpoints as Endpoints
+    from dynamics.endpoints import endpoints as endpoints
     from dynamics.exponents import Exponent as Exponent
     from dynamics.exponents import exponent as exponent
     from dynamics.flow import IntegrationError as IntegrationError
@@ -58,6 +60,8 @@ _HOME = {
     "integrate": "flow",
     "descend": "flow",
     "IntegrationError": "flow",
+    "endpoints": "endpoints",
+    "Endpoints": "endpoints",
     "half_time": "moments",
     "half_time_exponent": "moments",
     "plateau": "moments",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
+MOST_THREADS = 1024
 
 
 def accept(condition: bool, argument: str, value: Any, expected: str) -> None:

@@ -110,13 +110,11 @@ def integrate(
     choice("variable", variable, get_args(Variable))
     along = method != "compiled" or variable in ("auto", "arc-length")
     accept(along, "variable", variable, "'auto' or 'arc-length': method='compiled' has no other")
-    least = 100 * float(np.finfo(float).eps)
-    rtol = real_number("rtol", rtol, lambda number: least <= number < 1, f"a number in [{least:.2g}, 1)")
-    atol = real_number("atol", atol, lambda number: 0 < number < 1, "a number in (0, 1)")
+    rtol, atol = tolerances(rtol, atol)
     y, t, log_start, _ = _starting_point(system, start)
-    until = _checked_until(system, until)
+    until = checked_until(system, until)
     latest = LAST_LOG_T if variable == "time" else last_log_t(system)
-    t_end, log_t_end, log_last = _last_moment(t, log_start, t_end, log_t_end, until, latest)
+    t_end, log_t_end, log_last = last_moment(t, log_start, t_end, log_t_end, until, latest)
     times = None if t_eval is None else _checked_times(t_eval, t, log_last)
 
     problem = pose(system, y, log_start, log_last, variable, atol)
@@ -216,7 +214,7 @@ def _times(log_t: Any) -> Any:
         return np.exp(log_t)
 
 
-def _last_moment(
+def last_moment(
     t: float, log_start: float, t_end: float | None, log_t_end: float | None, until: Until, latest: float
 ) -> tuple[float | None, float | None, float]:
     """The two as floats, and the logarithm of the time at which the flow ends at the latest."""
@@ -233,7 +231,8 @@ def _last_moment(
     return None, None, latest
 
 
-def _checked_until(system: System, until: Until) -> Until:
+def checked_until(system: System, until: Until) -> Until:
+    """Group, attention and perhaps a latent, in range."""
     if until is None:
         return None
     groups = tuple(system.attention(system.initial))
@@ -326,3 +325,10 @@ def _trajectory(
         phases=phases,
         provenance=provenance | made,
     )
+
+
+def tolerances(rtol: float, atol: float) -> tuple[float, float]:
+    """The two as floats, within what a solver can hold."""
+    least = 100 * float(np.finfo(float).eps)
+    rtol = real_number("rtol", rtol, lambda number: least <= number < 1, f"a number in [{least:.2g}, 1)")
+    return rtol, real_number("atol", atol, lambda number: 0 < number < 1, "a number in (0, 1)")

@@ -17,12 +17,14 @@ from dynamics.one_cluster import WIDTH, column
 from dynamics.solver import LAST_LOG_T, Until, first_moment, longest_step
 from dynamics.system import System
 
+NEVER = 2.0  # attention no group has
+
 
 class Aim(NamedTuple):
     """Where a solve ends: at an attention on a group, where the target shows a latent (None: any), or at a log t."""
 
     group: str
-    level: float  # over 1: only at the log t
+    level: float  # NEVER: only at the log t
     latent: float | None
     log_last: float
 
@@ -165,7 +167,7 @@ class Recorded:
 
 def recorded(system: System, start: Array, log_last: float, until: Until, rtol: float, atol: float) -> Recorded:
     """One solve from a (y, log t), with all its steps."""
-    aim = Aim("target", 2.0, None, log_last)
+    aim = Aim("target", NEVER, None, log_last)
     if until is not None:
         group, level, *latent = until
         aim = Aim(group, level, latent[0] if latent else None, log_last)

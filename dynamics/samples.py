@@ -22,7 +22,6 @@ Mask = npt.NDArray[np.bool_]
 Result = TypeVar("Result")
 
 MOST_SAMPLES = 20_000_000  # of a population: a gradient takes half a minute, or minutes (basis)
-MOST_THREADS = 1024
 CHUNK = 4096  # samples drawn or enumerated at once; the same for both bases, so that they draw the same
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dynamics.errors import (
     MOST_BYTES,
     MOST_STEPS,
+    MOST_THREADS,
     accept,
     accept_records,
     choice,
@@ -24,7 +25,7 @@ from dynamics.errors import (
     whole_number,
 )
 from dynamics.geometry import Array, Indices
-from dynamics.samples import MOST_THREADS, Samples, count_population, draw, in_order, pool_of, population
+from dynamics.samples import Samples, count_population, draw, in_order, pool_of, population
 from dynamics.setting import Setting
 from dynamics.training import Training
 

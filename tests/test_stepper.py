@@ -204,3 +204,53 @@ def test_plain_python_takes_the_same_steps():
     plain = dy.reduce(compiled.setting, "local", "mean-field", compiled=False)
     assert dy.half_time(plain) == dy.half_time(compiled)
     assert dy.plateau(plain) == dy.plateau(compiled)
+
+
+# --- many at once ---
+
+
+def test_endpoints_are_those_of_integrate():
+    systems = [scaled(size, 0.9, 0.4) for size in (4, 40, 200)]
+    last = np.array([first_log_t(system) + 8 for system in systems])
+    ends = dy.endpoints(systems, log_t_end=last, rtol=1e-12, atol=1e-14, threads=2)
+    np.testing.assert_allclose(ends.log_t, last, rtol=1e-14)
+    assert not ends.arrived.any()
+    for system, log_t_end, y in zip(systems, last, ends.y.T, strict=True):
+        exact = dy.integrate(system, log_t_end=log_t_end, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(y, exact.y[:, -1], rtol=1e-10, atol=1e-11)
+
+
+def test_endpoints_of_systems_of_every_kind():
+    exact = [dy.reduce(dy.Setting(WIDE.geometry, mask_ratio=ratio), "local") for ratio in (0.3, 0.6)]
+    laws = [
+        dy.reduce(dy.Setting(dy.Geometry.scaling(size, 0.9, 0.4), TWO_VALUES), "local", "mean-field")
+        for size in (5, 20)
+    ]
+    for systems in (exact, laws):
+        ends = dy.endpoints(systems, until=("target", 0.5), rtol=1e-11, atol=1e-13)
+        assert ends.arrived.all()
+        for system, log_t in zip(systems, ends.log_t, strict=True):
+            curve = dy.integrate(system, until=("target", 0.5), rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(log_t, curve.log_t[-1], atol=1e-9)
+
+
+@pytest.mark.parametrize(("bad", "said"), [
+    ({"systems": []}, "systems='list': expected a list of systems"),
+    ({"systems": [1]}, "systems='list'"),
+    ({"t_end": [1.0, 2.0, 3.0]}, "t_end"),
+    ({"t_end": -1.0}, "t_end=-1.0"),
+    ({"t_end": 1.0, "log_t_end": 1.0}, "log_t_end"),
+    ({}, "t_end=None"),
+    ({"until": ("nowhere", 0.5)}, "until"),
+    ({"t_end": 1.0, "rtol": 0}, "rtol"),
+    ({"t_end": 1.0, "threads": 0}, "threads=0"),
+])  # fmt: skip
+def test_bad_arguments_of_endpoints_are_named(bad, said):
+    systems = [scaled(5, 0.9, 0.4), scaled(6, 0.9, 0.4)]
+    with pytest.raises(ValueError, match=said):
+        dy.endpoints(**({"systems": systems} | bad))
+
+
+def test_systems_with_other_coordinates_are_refused():
+    with pytest.raises(ValueError, match="systems"):
+        dy.endpoints([scaled(5, 0.9, 0.4), scaled(5, None, 0.4)], t_end=1.0)
