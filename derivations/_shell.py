@@ -70,6 +70,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
+@cache
 def version(name: str) -> str:
     """The installed version of a distribution."""
     import importlib.metadata
