@@ -2,12 +2,12 @@
 
 Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``, ``rays``, ``source``,
-``compiled``, ``tiers``, ``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``,
-``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the
-terms of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where
-curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times, powers of
-P), ``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
-them, independent of it all, ``samples``, ``transformer``, ``training``.
+``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``,
+``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms
+of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves
+end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times, powers of P),
+``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
+them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.
 """
 
 from __future__ import annotations

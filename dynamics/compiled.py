@@ -37,7 +37,7 @@ Part = Literal["rows", "jacobian", "steps", "second_order", "ledger", "nodes", "
 # What LLVM may do to the sums over terms: reorder them, and so take several terms at once. Nothing in them cancels.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _TEXTS = (
-    *("compiled", "selfcheck", "source", "term_source", "log_source", "loops", "jacobian", "rays", "ledger"),
+    *("compiled", "selfcheck", "stated", "source", "term_source", "log_source", "loops", "jacobian", "rays", "ledger"),
     *("nodes", "quadrature", "terms", "log_loops", "log_ledger", "stepper", "one_cluster"),
 )
 _NEEDS: dict[Part, tuple[Part, ...]] = {  # whose names it takes

@@ -99,11 +99,6 @@ class System:
         areas = closures.unrolled_form(self.rule)
         return f"_{areas}" if areas else ""
 
-    @cached_property
-    def kernel(self) -> Any:
-        """The generated functions over the rows of a rule, loaded at first use."""
-        return kernel(self.compiled)
-
     def loop(self, name: str) -> Callable[..., Any]:
         """A function of a kernel in the form that is used."""
         return getattr(kernel(self.compiled, self._part(name)), f"{name}{self.form}")
@@ -242,7 +237,7 @@ class System:
         accept(self.closure == "sampled", "closure", self.closure, "'sampled': the others have no sampling error")
         rule, count, state = self._rows(math.inf), self.options["samples"], self.state(y)
         accept(count > 1, "samples", count, "2 or more: the spread of one is not known")
-        rate, one = self.kernel.rate_and_loss, np.full(1, rule.weight.sum())
+        rate, one = kernel(self.compiled).rate_and_loss, np.full(1, rule.weight.sum())
         rates = [
             rate(state, rule._replace(cluster=k, counts=u, latents=z, weight=one))[0]
             for k, u, z in zip(

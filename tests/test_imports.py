@@ -57,6 +57,7 @@ def test_figures_take_public_names_of_dynamics(path):
 
 def test_the_transformer_reaches_nothing_of_the_reduction():
     allowed = {
+        "backward",
         "coordinates",
         "errors",
         "geometry",

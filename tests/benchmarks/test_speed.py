@@ -67,7 +67,7 @@ def test_steps_of_descent_in_the_unrolled_form(benchmark, system):
 @pytest.mark.benchmark(group="rate")
 def test_steps_of_descent_in_loops(benchmark, system):
     steps = 100_000
-    step = system.kernel.descend
+    step = compiled.kernel(True).descend
     benchmark(step, system.initial, system.rule, 1e-3, steps, steps)
     against(benchmark, "the unrolled form", lambda: dy.descend(system, 1e-3, steps, every=steps))
 
@@ -174,12 +174,16 @@ def scaled(kappa_c, kappa_s, log10_patches=30):
 @pytest.mark.benchmark(group="solve")
 @pytest.mark.parametrize("log10_patches", [3, 30, 300, 1000])
 def test_one_compiled_half_time(benchmark, log10_patches):
-    from dynamics.moments import _moments
+    from dynamics.moments import remember
 
     systems = [scaled(0.98, 0.3, size) for size in (log10_patches, 3)]
-    solve = _moments.__wrapped__  # without the memory of the last ones
-    benchmark(solve, systems[0], 1.0, 1e-9)
-    against(benchmark, "the same at P = 10³", lambda: solve(systems[1], 1.0, 1e-9))
+
+    def solve(system):
+        system.memory.clear()
+        remember([system], lanes=False)
+
+    benchmark(solve, systems[0])
+    against(benchmark, "the same at P = 10³", lambda: solve(systems[1]))
     against(benchmark, "SciPy's DOP853", lambda: dy.integrate(systems[0], until=("target", 0.5), rtol=1e-9, atol=1e-11))
 
 
