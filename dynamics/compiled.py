@@ -249,7 +249,7 @@ def _say_what_is_compiled() -> None:
 
     class Compiling(event.Listener):
         def on_start(self, happening: Any) -> None:
-            module = happening.data["dispatcher"].py_func.__module__
+            module = happening.data["dispatcher"].py_func.__module__ or ""  # none of what was made by exec
             if module.startswith(_NAMES) and module not in said:
                 said.add(module)
                 _say(f"compiling {module.removeprefix(_NAMES).removesuffix('_compiled')}")

@@ -222,7 +222,7 @@ def test_endpoints_are_those_of_integrate():
 
 
 def test_endpoints_of_systems_of_every_kind():
-    exact = [dy.reduce(dy.Setting(WIDE.geometry, mask_ratio=ratio), "local") for ratio in (0.3, 0.6)]
+    exact = [dy.reduce(dy.Setting(SMALL, mask_ratio=ratio), "local", compiled=False) for ratio in (0.3, 0.6)]
     laws = [
         dy.reduce(dy.Setting(dy.Geometry.scaling(size, 0.9, 0.4), TWO_VALUES), "local", "mean-field")
         for size in (5, 20)

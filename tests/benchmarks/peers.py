@@ -13,14 +13,13 @@ at t = 100 T, P = 10³ and 10⁶, relative where a coordinate is above 1. All ov
 """
 
 import copy
-import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
 
-from dynamics.solver import first_moment, last_log_t, longest_step
+from dynamics.solver import first_moment
 
 AT, Y, NUMBERS = sp.Symbol("at", real=True), sp.IndexedBase("y"), sp.IndexedBase("c")
 LONGEST = 1e4  # length of curve no flow attains
@@ -275,26 +274,3 @@ def diffrax_solver(flow, log_ends, method="Tsit5", variable="time", tol=1e-9, at
     given = [tuple(map(jax.numpy.asarray, (begin[i], end[i], states[i], flow.numbers[i]))) for i in places]
     compiled(*given[0])
     return lambda: np.reshape([compiled(*one) for one in given], (-1, states.shape[1]))[: len(states)]
-
-
-def our_solver(systems, levels, tol=1e-9):
-    """The compiled loop of ``dy.half_time``, to these attentions on the target: y and log t, (systems, n + 1)."""
-    given = []
-    for system, level in zip(systems, np.broadcast_to(levels, len(systems)), strict=True):
-        kinds = [1 if name in system.coordinates.targets else 0 if "fp" in name else -1 for name in system.names]
-        log_first, first = first_moment(system, system.initial, tol / 100, last_log_t(system))
-        watch, bounds = system.watched(None), (float(level), last_log_t(system), longest_step(system), tol, tol / 100)
-        given.append((np.append(first, log_first), system.rule, watch, np.array(kinds), *bounds))
-    solve = systems[0].loop("moments")
-    return lambda: np.array([solve(*one)[0][1] for one in given])
-
-
-def log_half_times(flow, log_ends, states):
-    """log T as peers have it, by a step of Newton's from where they stopped: states near T move by P^(1−κs) dlog t."""
-    found = []
-    for system, log_end, y in zip(flow.systems, log_ends, states, strict=True):
-        ahead = math.exp(log_end) * system.rate(y)
-        part = 1e-5 / np.abs(ahead).max()
-        low, at, high = system.attention_along(np.column_stack([y - part * ahead, y, y + part * ahead]))["target"]
-        found.append(log_end - (at - 0.5) * 2 * part / (high - low))
-    return np.array(found)
