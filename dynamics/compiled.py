@@ -30,7 +30,7 @@ from dynamics.integral import IntegralRule, Workspace
 from dynamics.logscale import LogRule
 from dynamics.second_order import SecondOrderRule
 from dynamics.source import as_it_stands, text_of
-from dynamics.tiers import Tiered
+from dynamics.tiers import COMPILING, LOADING, Tiered
 
 Part = Literal["rows", "jacobian", "steps", "second_order", "ledger", "nodes", "slopes", "terms", "logs"]
 
@@ -91,7 +91,13 @@ def kernel(compiled: bool | None, part: Part = "rows") -> ModuleType | Tiered:
 
 @cache
 def _tiered(part: Part) -> Tiered:
-    return Tiered(partial(kernel, part=part))
+    return Tiered(partial(kernel, part=part), partial(_worth, part))
+
+
+def _worth(part: Part) -> float:
+    """Seconds of plain code for which compiled code is worth waiting: little where it lies ready."""
+    path = _cache_folder() / f"{part}_{_fingerprint()}.py"
+    return LOADING if path.with_suffix(_MARKS[True]).exists() else COMPILING
 
 
 @cache

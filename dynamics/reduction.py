@@ -57,9 +57,9 @@ def reduce(
         Give equal correlations one coordinate; False gives every area and class its own: the same dynamics.
     compiled : bool, optional
         Run the kernel compiled by Numba, or the same text as plain Python. By default compiled where it pays: plain
-        until a process has spent half a second in it, or would with the next call, and then compiled. Both agree bit
-        for bit, so that no result depends on when that happens. The integral and the conditional sum, which agree to
-        rounding, are always compiled then.
+        until a process has spent half a second in it (five where nothing is compiled yet), or would with the next call,
+        and then compiled. Both agree bit for bit, so that no result depends on when that happens. The integral and the
+        conditional sum, which agree to rounding, are always compiled then.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 LOADING = 0.5  # seconds that it takes to import Numba and to load machine code
+COMPILING = 5.0  # seconds of plain code that are worth compiling for, where there is no machine code yet
 OF_A_CELL = 1e-5  # seconds that plain code takes, within a factor of two, for one area or class in one sample
 STAGES = 13  # rates in a step of the compiled pair
 
@@ -20,17 +21,19 @@ STAGES = 13  # rates in a step of the compiled pair
 class Tiered:
     """The functions of one part of the kernel, each of which picks its tier at every call.
 
-    They run as plain Python until all such calls of this process have taken as long as it takes to load compiled code,
-    or would with this one; from then on compiled, and at once where the process has that loaded already.
+    They run as plain Python until all such calls of this process have taken as long as compiled code is worth waiting
+    for, or would with this one; from then on compiled, and at once where the process has that loaded already.
 
     Parameters
     ----------
     load : callable
         Gives the module, compiled or plain.
+    worth : callable
+        Seconds of plain code.
     """
 
-    def __init__(self, load: Callable[[bool], ModuleType]) -> None:
-        self._load, self._spent, self._is_compiled = load, 0.0, False
+    def __init__(self, load: Callable[[bool], ModuleType], worth: Callable[[], float] = lambda: LOADING) -> None:
+        self._load, self._worth, self._spent, self._is_compiled = load, worth, 0.0, False
 
     def use_compiled(self) -> None:
         """Say that compiled code is loaded."""
@@ -49,7 +52,8 @@ class Tiered:
         def call(*given: Any) -> Any:
             nonlocal fast
             if fast is None:
-                if not self._is_compiled and self._spent + seconds(name, given) < LOADING:
+                total = self._spent + seconds(name, given)
+                if not self._is_compiled and (total < LOADING or total < self._worth()):
                     plain, started = getattr(self._load(False), name), time.perf_counter()
                     try:
                         with np.errstate(all="ignore"):  # as compiled code does

@@ -45,6 +45,17 @@ def test_once_plain_code_has_taken_as_long_as_loading_takes_the_compiled_is_load
     assert part.descend(np.zeros(7), RULE, 0.1, 1, 1) == "compiled"
 
 
+def test_where_nothing_is_compiled_yet_more_plain_code_comes_first(monkeypatch, tmp_path):
+    monkeypatch.setenv("ATTENTION_DYNAMICS_CACHE", str(tmp_path))
+    assert compiled._worth("rows") == tiers.COMPILING
+    (tmp_path / f"rows_{compiled._fingerprint()}.compiled").touch()
+    assert compiled._worth("rows") == tiers.LOADING
+    clock = iter(np.arange(0.0, 100.0, 0.2))
+    monkeypatch.setattr(tiers.time, "perf_counter", lambda: next(clock))
+    part = tiers.Tiered(lambda which: SimpleNamespace(rate_and_loss=lambda *_: which), lambda: 1.1)
+    assert [part.rate_and_loss(np.zeros(7), RULE) for _ in range(7)] == [False] * 6 + [True]
+
+
 LONG = {
     "many samples": ("rate_and_loss", np.zeros(7), SimpleNamespace(weight=np.ones(100_000), fp=np.zeros(3))),
     "many states": ("mean_attention", np.zeros((7, 100_000)), RULE, 0),
@@ -77,7 +88,7 @@ def test_compiled_code_that_is_loaded_is_used_at_once(monkeypatch):
     system = dy.reduce(TWO, 0, "mean-field")
     count = len(compiled.kernel(True).rate_and_loss.signatures)
     system.rate(system.initial)
-    assert count <= len(compiled.kernel(True).rate_and_loss.signatures) == 1
+    assert len(compiled.kernel(True).rate_and_loss.signatures) >= max(count, 1)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, OverflowError, ValueError])

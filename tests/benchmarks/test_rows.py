@@ -225,7 +225,7 @@ def test_an_exact_rate(benchmark, row, patches):
     losses = system.loop("losses")  # rate and loss of each state, without Python's call
     benchmark(losses, states, system.rule)
     best = shortest({"ours": lambda: losses(states, system.rule)}, 0.5 if benchmark.enabled else 0)["ours"]
-    row(f"one exact rate, P = {patches}", "", f"{best / states.shape[1] * 1e6:.3g} µs ({system.method})")
+    row(f"one exact rate, P = {patches}", "", f"{float(f'{best / states.shape[1] * 1e6:.3g}'):g} µs ({system.method})")
 
 
 def test_a_gradient(benchmark, row):
