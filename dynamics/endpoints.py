@@ -58,7 +58,7 @@ def endpoints(
     t_end, log_t_end, until, rtol, atol
         As for ``integrate``, which the ends agree with to the tolerance; a last time for all or one for each.
     threads : int
-        How many share the work; compiled code runs beside that of other threads. The numbers are the same.
+        How many share what is solved side by side; the numbers are the same.
 
     Returns
     -------
@@ -75,6 +75,10 @@ def endpoints(
     accept(alike, "systems", type(systems).__name__, "a list of systems with the same coordinates")
     rtol, atol, threads = *tolerances(rtol, atol), whole_number("threads", threads, 1, MOST_THREADS)
     until = checked_until(systems[0], until)
+    for system in systems:
+        groups = system.groups(system.watched(None))
+        known = until is None or until[0] in groups
+        accept(known, "until", until, f"a group of every system: one has {', '.join(groups)}")
     group, level, latent = ("target", NEVER, None) if until is None else until if len(until) == 3 else (*until, None)
     aims = [
         Aim(group, level, latent, last_moment(0.0, -math.inf, one_t, one_log, until, last_log_t(system))[2])
@@ -93,5 +97,6 @@ def _each(name: str, given: npt.ArrayLike | None, systems: Sequence[System]) -> 
     if given is None:
         return [None] * len(systems)
     values = real_array(given)
-    accept(values.shape in ((), (len(systems),)), name, given, f"a number, or one for each of {len(systems)} systems")
+    number = np.asarray(given).dtype != bool and values.shape in ((), (len(systems),))
+    accept(number, name, given, f"a number, or one for each of {len(systems)} systems")
     return np.broadcast_to(values, len(systems)).tolist()

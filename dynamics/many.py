@@ -15,8 +15,10 @@ from dynamics.geometry import Array
 from dynamics.logscale import LogRule, in_floats
 from dynamics.one_cluster import WIDTH, column
 from dynamics.solver import LAST_LOG_T, Until, first_moment, longest_step
+from dynamics.stepper import ARRIVES, ENDS
 from dynamics.system import System
 
+HIGHEST = 650.0  # score of which the exponential, and what it is compared with, are floats
 NEVER = 2.0  # attention no group has
 
 
@@ -36,19 +38,24 @@ class End(NamedTuple):
         Array  # (2, n + 1), each (y, log t): where Φ of the target takes the lead (NaN: had it always), and the end
     )
     above_at_start: bool  # attention at its level or above
-    arrived: bool  # at the level: not at the last time, nor where a solve failed
     steps: int
+    event: int  # ARRIVES, ENDS, or −1 where a solve failed
+
+    @property
+    def arrived(self) -> bool:
+        """Whether attention got to its level."""
+        return self.event == ARRIVES
 
     @classmethod
-    def of(cls, aim: Aim, found: Array, said: Array) -> End:
+    def of(cls, found: Array, said: Array) -> End:
         """From what the loop says of a problem."""
-        return cls(found, bool(said[0] >= 0), bool(found[1, -1] < aim.log_last), int(said[1]))
+        return cls(found, bool(said[0] >= 0), int(said[1]), int(said[2]))
 
 
 def march(
     systems: Sequence[System], aims: Sequence[Aim], rtol: float, atol: float, *, lanes: bool = True, threads: int = 1
 ) -> list[End]:
-    """Every solve from Q = 0, to its end; in lanes, whatever their number, or each on its own: equal to rounding."""
+    """Every solve from Q = 0, to its end; in lanes, whatever their number, or each alone: equal to the tolerance."""
     found: dict[int, End] = {}
     columns: dict[int, Array] = {}
     alike: dict[tuple[int, bool | None, str], list[int]] = {}
@@ -74,8 +81,19 @@ def march(
     with ThreadPoolExecutor(threads) as pool:
         for (*_, members), ends in zip(jobs, (pool.map if threads > 1 else map)(run, jobs), strict=True):
             found |= dict(zip(members, ends, strict=True))
-    late = [i for i, end in found.items() if end.moments[1, -1] == LAST_LOG_T < aims[i].log_last]
-    return [march_one(systems[i], aims[i], rtol, atol)[0] if i in late else found[i] for i in range(len(systems))]
+    again = {i for i in columns if columns[i].size and _has_left_floats(found[i], systems[i], aims[i])}
+    return [march_one(systems[i], aims[i], rtol, atol)[0] if i in again else found[i] for i in range(len(systems))]
+
+
+def _has_left_floats(end: End, system: System, aim: Aim) -> bool:
+    """Whether the one-cluster form came to the ends of the range of floats: in time, or in the numbers of a softmax."""
+    if not isinstance(system.rule, LogRule):
+        return False
+    late = end.event == ENDS and aim.log_last > LAST_LOG_T
+    areas = len(end.moments[1]) // 2 - 1
+    fp, pp = end.moments[1, :areas], end.moments[1, areas : 2 * areas]
+    highest = (system.setting.law.values[0] * fp + pp).max()
+    return late or not highest <= HIGHEST
 
 
 class _Loops(NamedTuple):
@@ -91,28 +109,31 @@ class _Loops(NamedTuple):
         aims = [aim._replace(log_last=min(aim.log_last, LAST_LOG_T)) for aim in aims]  # a time is a float here
         goals = np.array([(aim.level, aim.log_last) for aim in aims]).T.copy()
         zero = np.zeros((2 * self.form + 1, len(aims)))
-        starts = getattr(module, f"begun_{self.form}")(zero, rules, goals[1] - 7.0, tolerances[1])
-        loop = getattr(module, f"march_wide_{self.form}" if self.wide else f"march_{self.form}")
-        bounds = (math.inf, math.inf), tolerances, WIDTH if self.wide else 1
-        ends, said, _ = loop(starts, rules, view, goals, *bounds, False)
-        return [End.of(aim, *of_one) for aim, *of_one in zip(aims, ends, said, strict=True)]
+        with np.errstate(all="ignore"):  # as compiled code has it
+            starts = getattr(module, f"begun_{self.form}")(zero, rules, goals[1] - 7.0, tolerances[1])
+            loop = getattr(module, f"march_wide_{self.form}" if self.wide else f"march_{self.form}")
+            bounds = (math.inf, math.inf), tolerances, WIDTH if self.wide else 1
+            ends, said, _ = loop(starts, rules, view, goals, *bounds, False)
+        return [End.of(*of_one) for of_one in zip(ends, said, strict=True)]
 
 
 def march_one(
     system: System, aim: Aim, rtol: float, atol: float, start: Array | None = None, keep: bool = False
 ) -> tuple[End, Array]:
     """The same of one solve, from Q = 0 or a (y, log t); and what is recorded of its steps."""
-    form, numbers = _laned(system, aim.latent) if aim.log_last <= LAST_LOG_T else (0, np.empty(0))
+    in_logarithms = isinstance(system.rule, LogRule)
+    form, numbers = (0, np.empty(0)) if in_logarithms else _laned(system, aim.latent)
     rule = numbers[:, None] if form else system.rule
     if start is None:
-        log_first, y = first_moment(system, system.initial, atol, aim.log_last)
+        log_first, y = first_moment(system, system.initial, atol, aim.log_last - 7.0)
         start = np.append(y, log_first)
     watch = system.watched(aim.latent)
     view = (rule if form else watch, *_view(system, aim))
     goal = np.array([[aim.level], [aim.log_last]])
     loop = getattr(kernel(system.compiled, "steps"), f"march_{form}") if form else system.loop("march")
-    found, said, kept = loop(start[:, None], rule, view, goal, longest_step(system), (rtol, atol), 1, keep)
-    return End.of(aim, found[0], said[0]), kept
+    with np.errstate(all="ignore"):  # as compiled code has it
+        found, said, kept = loop(start[:, None], rule, view, goal, longest_step(system), (rtol, atol), 1, keep)
+    return End.of(found[0], said[0]), kept
 
 
 def _view(system: System, aim: Aim) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from dynamics.solver import last_log_t
 from dynamics.system import System
 
 LEAST = 1e-300  # Υ that has all its digits as a float
-RTOL = 1e-9  # of the solves: exponents then are within 1e-11
+RTOL = 1e-9  # of the solves, and about what it is off in an exponent
 
 
 def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:

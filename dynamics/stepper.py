@@ -26,6 +26,8 @@ errors: Formula  # the two error estimates
 bends: Formula  # the last four coefficients of the dense output
 tangent: Formula
 mean_attention: Formula
+exp: Formula
+log: Formula
 
 
 # --- alike for every form ---
@@ -48,7 +50,9 @@ def came_to(event: int, here: float, there: float) -> bool:
     """Whether it happened between the ends of a step, given the misses there."""
     if event == LEADS:
         return here < 0 <= there
-    return (here < 0) != (there < 0)
+    if event == ENDS:
+        return there >= 0
+    return here <= 0 <= there or here >= 0 >= there
 
 
 # --- around the rate, where all lanes have one rule ---
@@ -106,6 +110,8 @@ def part_where(
     """The part of a step after which a miss is about zero, on the dense output, by the rule of Illinois."""
     low, high, side, slope, at, miss = 0.0, 1.0, 0, np.zeros_like(x), np.empty_like(x), np.empty(3)
     enough = 1e-7 * (abs(below) + abs(above))
+    if above == below:
+        return 1.0
     for _ in range(60):
         part = (low * above - high * below) / (above - below)
         interpolate(dense, x, part, at)
@@ -124,10 +130,10 @@ def part_where(
 
 
 @jit
-def landed(event: int, length: float, x: Array, rule: Any, stages: Array, view: Any, aim: Array) -> Array:
-    """The state at the end of a step of nearly this length, where a miss is zero: what is left goes by the tangent."""
-    d, small, here, there = len(x), 1e-5 * length, np.empty(3), np.empty(3)
-    h, new, at, slope, stages = np.full(1, length), np.empty(d), np.empty(d), np.empty(d), stages.copy()
+def landed(event: int, part: float, step: float, x: Array, rule: Any, stages: Array, view: Any, aim: Array) -> Array:
+    """The state after about this part of a step, where a miss is zero: what is left goes by the tangent."""
+    d, small, here, there = len(x), 1e-5 * step, np.empty(3), np.empty(3)
+    h, new, at, slope, stages = np.full(1, part * step), np.empty(d), np.empty(d), np.empty(d), stages.copy()
     fill(x, h, rule, stages, new)
     last = stages[12 * d : 13 * d]
     for i in range(d):
@@ -137,14 +143,14 @@ def landed(event: int, length: float, x: Array, rule: Any, stages: Array, view: 
     misses(at, slope, rule, view, aim, there)
     gained = there[event] - here[event]
     rest = -here[event] * small / gained if gained != 0 else 0.0
-    return new + (rest if abs(rest) < 0.01 * length else 0.0) * last
+    return new + (rest if abs(rest) < 0.01 * step else 0.0) * last
 
 
 @jit
 def settle(
     step: tuple[Array, Array, Array, Any, Array], view: Any, aim: Array, here: Array, there: Array, out: Array
-) -> None:
-    """Note in `out` what a step came to: where the target takes the lead, and the end."""
+) -> int:
+    """Note in `out` what a step came to: where the target takes the lead, and the end; returns what ended it, or −1."""
     x, new, h, rule, stages = step
     over, last, which = dense_of(x, new, h, rule, stages), 1.0, -1
     for event in (ENDS, ARRIVES, LEADS):
@@ -153,9 +159,10 @@ def settle(
             if event != LEADS and part <= last:
                 last, which = part, event
             elif event == LEADS and part <= last and np.isnan(out[LEADS, 0]):
-                out[LEADS] = landed(LEADS, part * h[0], x, rule, stages, view, aim)
+                out[LEADS] = landed(LEADS, part, h[0], x, rule, stages, view, aim)
     if which >= 0:
-        out[ARRIVES] = landed(which, last * h[0], x, rule, stages, view, aim)
+        out[ARRIVES] = landed(which, last, h[0], x, rule, stages, view, aim)
+    return which
 
 
 @jit
@@ -193,13 +200,13 @@ def begun(states: Array, rules: Any, latest: Array, atol: float) -> Array:
         for i in range(n):
             largest = max(largest, abs(rate[i]))
         step = 1e-5 / largest
-        x[:n], x[n] = states[:, p] + step * rate, np.log(step)
+        x[:n], x[n] = states[:, p] + step * rate, log(step)
         tangents(x, rule, slope)
         for i in range(n):
             bend = max(bend, abs(slope[i] / slope[n] - step * rate[i]))
-        moment = np.log(step) + 0.5 * np.log(1e-3 * atol / bend) if bend > 0 else 0.0
+        moment = log(step) + 0.5 * log(1e-3 * atol / bend) if bend > 0 else 0.0
         out[n, p] = min(moment, latest[p])
-        out[:n, p] = states[:, p] + np.exp(out[n, p]) * rate
+        out[:n, p] = states[:, p] + exp(out[n, p]) * rate
     return out
 
 
@@ -330,11 +337,11 @@ def march(
     -------
     array, array, array
         NaN where a solve fails, or, of the lead, where it had it from the start. Of every problem how far attention is
-        above its level at the start, and the number of steps tried: (problems, 2). What is recorded, (1 + 8d, m):
-        length, state, and the dense output since the last record.
+        above its level at the start, the number of steps tried, and what ended it, −1 where it failed: (problems, 3).
+        What is recorded, (1 + 8d, m): length, state, and the dense output since the last record.
     """
     (d, problems), (rtol, atol), size = starts.shape, tolerances, len(starts) * lanes
-    out, said, following, left = np.full((problems, 2, d), np.nan), np.zeros((problems, 2)), 0, problems
+    out, said, following, left = np.full((problems, 2, d), np.nan), np.zeros((problems, 3)), 0, problems
     x, new, h, error = np.zeros(size), np.empty(size), np.zeros(lanes), np.empty(2 * lanes)
     stages, here, there, problem = np.zeros(16 * size), np.zeros(3 * lanes), np.zeros(3 * lanes), np.full(lanes, -1)
     now, rule, aim, refused = rules_of(rules, lanes), rules_of(rules, 1), np.zeros(2 * lanes), np.zeros(lanes, np.bool_)
@@ -352,7 +359,7 @@ def march(
                 put_rule(rules, p, rule, 0, 1)
                 one_here = np.empty(3)
                 stages[l:size:lanes] = enter(starts[:, p].copy(), rule, view, aims[:, p].copy(), one_here)
-                here[l::lanes], said[p, 0] = one_here, one_here[ARRIVES]
+                here[l::lanes], said[p, 0], said[p, 2] = one_here, one_here[ARRIVES], -1
         fill(x, h, now, stages, new)
         estimate(x, new, h, stages, rtol, atol, error)
         misses(new, stages[12 * size : 13 * size], now, view, aim, there)
@@ -362,13 +369,16 @@ def march(
                 continue
             factor = changed(error[l], refused[l], new, l, view[2], longest, h[l])
             refused[l], said[p, 1] = not error[l] < 1, said[p, 1] + 1
-            done = factor * h[l] < 1e-13 * (1 + abs(x[size - lanes + l])) or said[p, 1] > 1e7
+            done = factor * h[l] < 1e-13 * (1 + abs(x[size - lanes + l])) or said[p, 1] > 1e6
             if not refused[l]:
-                any_news, done = news(l, here, there)
+                any_news, ended = news(l, here, there)
+                done = done or ended
                 if any_news or keep:
                     put_rule(rules, p, rule, 0, 1)
                     step = x[l::lanes].copy(), new[l::lanes].copy(), h[l : l + 1].copy(), rule, stages[l::lanes].copy()
-                    settle(step, view, aims[:, p].copy(), here[l::lanes].copy(), there[l::lanes].copy(), out[p])
+                    said[p, 2] = settle(
+                        step, view, aims[:, p].copy(), here[l::lanes].copy(), there[l::lanes].copy(), out[p]
+                    )
                     if keep:
                         kept, count = record(step, kept, count), count + 1
                 advance(l, x, new, stages, here, there)

@@ -227,7 +227,7 @@ def measured_rows(
     built = [_or_error(build, dict(zip(points, values, strict=True))) for values in zip(*points.values(), strict=True)]
     measures = measure.values() if isinstance(measure, Mapping) else [measure]
     if any(one in moments.OF_MOMENTS for one in measures):
-        moments.remember([system for system, _ in built if isinstance(system, System)])
+        _or_error(moments.remember, {"systems": [system for system, _ in built if isinstance(system, System)]})
     rows = []
     for index, (made, error) in zip(indices, built, strict=True):
         values, error = (None, error) if error else _or_error(_measured, {"measure": measure, "built": made})

@@ -255,3 +255,64 @@ def test_bad_arguments_of_endpoints_are_named(bad, said):
 def test_systems_with_other_coordinates_are_refused():
     with pytest.raises(ValueError, match="systems"):
         dy.endpoints([scaled(5, 0.9, 0.4), scaled(5, None, 0.4)], t_end=1.0)
+
+
+FAR = [
+    (200, 0.9, 0.05, 1.0, 650.0),
+    (300, 0.98, 0.3, 1.0, 650.0),
+    (300, None, 0.3, 1.0, 650.0),
+    (300, 0.5, 0.01, 0.1, 694.38),
+]
+
+
+@pytest.mark.parametrize(("size", "kappa_c", "kappa_s", "latent", "last"), FAR)
+def test_far_beyond_the_lock_where_softmax_leaves_the_floats_logarithms_take_over(size, kappa_c, kappa_s, latent, last):
+    system = scaled(size, kappa_c, kappa_s, latent)
+    exact = dy.integrate(system, log_t_end=last, rtol=1e-11, atol=1e-13).y[:, -1]
+    np.testing.assert_allclose(dy.endpoints([system], log_t_end=last).y[:, 0], exact, rtol=1e-6, atol=1e-6)
+    ours = dy.integrate(system, log_t_end=last, method="compiled").y[:, -1]
+    np.testing.assert_allclose(ours, exact, rtol=1e-6, atol=1e-6)
+
+
+def test_what_ends_a_solve_is_what_it_says():
+    laws = dy.reduce(dy.Setting(WIDE.geometry, TWO_VALUES), "local", "mean-field")
+    assert not dy.endpoints([laws], t_end=1.0).arrived[0]
+    assert not dy.endpoints([scaled(10, 0.9, 0.3)], log_t_end=582.0).arrived[0]
+    early = dy.endpoints([laws], t_end=1e-12, until=("target", 0.5))
+    assert not early.arrived[0]
+    np.testing.assert_allclose(early.log_t, np.log(1e-12))
+    with pytest.raises(dy.IntegrationError, match="not reached"):
+        dy.integrate(scaled(19.0, 0.9, 0.3), until=("global", 0.999), method="compiled")
+
+
+def test_a_flow_that_goes_on_from_its_end_stops_there():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    flow = dy.integrate(system, t_end=30.0, method="compiled")
+    on = dy.integrate(system, t_end=np.nextafter(30.0, 40), start=flow, method="compiled")
+    np.testing.assert_allclose(on.y[:, -1], flow.y[:, -1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("after", [1e-8, 1e-7, 1e-6, 1e-5])
+def test_an_end_early_in_a_step_is_landed_on(after):
+    system = dy.reduce(WIDE, "local", "mean-field")
+    steps = dy.integrate(system, t_end=100.0, method="compiled").log_t[3:-1]
+    found = [dy.endpoints([system], log_t_end=at + after).log_t[0] for at in steps]
+    np.testing.assert_allclose(found, steps + after, rtol=0, atol=1e-12)
+
+
+def test_groups_are_those_of_every_system():
+    geometry = dy.Geometry.from_labels([[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3]])
+    systems = [dy.reduce(dy.Setting(geometry), query, "mean-field", merge=False) for query in (0, 3)]
+    with pytest.raises(ValueError, match="a group of every system"):
+        dy.endpoints(systems, t_end=1e3, until=("area[0,1]", 0.12))
+
+
+def test_half_times_at_the_end_of_the_range_of_floats_are_found_in_lanes():
+    systems = [
+        scaled(size, 0.9, kappa_s, z) for size in (285, 301.5) for kappa_s in (0.05, 0.4) for z in (0.05, 1.0, 8.0)
+    ]
+    ends = dy.endpoints(systems, until=("target", 0.5), rtol=1e-9, atol=1e-11)
+    assert ends.arrived.all()
+    for system, log_t in zip(systems, ends.log_t, strict=True):
+        exact = dy.integrate(system, until=("target", 0.5), rtol=1e-11, atol=1e-13).log_t[-1]
+        np.testing.assert_allclose(log_t, exact, rtol=1e-8)
