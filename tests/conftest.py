@@ -21,13 +21,18 @@ def known_tables(monkeypatch):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of the integral share a process: its kernel takes longest to compile. So do those of each figure."""
+    """Tests of the integral share a process: its kernel takes longest to compile. So do those of the compiled pair.
+
+    And those of each figure, which share its table.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             if "integral" in nodeid:
                 return "integral"
+            if re.search(r"stepper|sweep|solve", nodeid):
+                return "compiled pair"
             figure = re.search(r"test_figure_(\w+)\.py|test_figures\.py.*\[(.+)\]", nodeid)
             return (figure[1] or figure[2]).replace("_", "-") if figure else nodeid
 

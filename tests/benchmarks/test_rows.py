@@ -219,7 +219,7 @@ EXACT = {"64": (40, 6, 4), "196": (98, 7, 14), "10⁴": (8320, 16, 105), "10⁶"
 
 
 @pytest.mark.parametrize("patches", EXACT)
-def test_an_exact_rate(benchmark, row, patches):
+def test_an_exact_rate_by_sum_or_integral(benchmark, row, patches):
     system = dy.reduce(dy.Setting(dy.Geometry.single_cluster(*EXACT[patches])), "local")
     states = np.zeros((len(system.names), 200 if benchmark.enabled else 1))
     losses = system.loop("losses")  # rate and loss of each state, without Python's call
