@@ -161,7 +161,7 @@ def test_two_latents_have_the_exponent_of_one_whatever_their_ratio(grid):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("low", [0.5])
+@pytest.mark.parametrize("low", [0.1, 0.5])
 def test_a_latent_with_a_density_has_the_exponent_of_a_constant_one(low):
     from scipy.stats import uniform
 

@@ -145,7 +145,7 @@ LAW = dy.Setting(ONE.geometry, ([0.5, 1.5], [0.3, 0.7]))
 
 @pytest.mark.parametrize(
     ("setting", "numbers"),
-    [(ONE, False), (ONE, True), pytest.param(LAW, True, marks=pytest.mark.slow)],
+    [(ONE, False), (ONE, True), *(pytest.param(LAW, numbers, marks=pytest.mark.slow) for numbers in (False, True))],
 )
 def test_its_equations_are_those_of_mean_field_with_the_curvature(setting, numbers):
     system = dy.reduce(setting, "local", "second-order")
