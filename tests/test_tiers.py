@@ -84,6 +84,7 @@ def test_compiled_code_that_is_loaded_is_used_at_once(monkeypatch):
     assert part.rate_and_loss(np.zeros(7), RULE) == "compiled"
     assert loaded == ["compiled"]
     compiled.kernel(True)
+    monkeypatch.setattr(compiled.kernel(False), "rate_and_loss", lambda *_: pytest.fail("plain"))
     monkeypatch.setattr(compiled, "_load", lambda *_: pytest.fail("loaded"))
     system = dy.reduce(TWO, 0, "mean-field")
     count = len(compiled.kernel(True).rate_and_loss.signatures)
