@@ -40,6 +40,8 @@ class Geometry:
         Their logarithms, always finite.
     grid : (H, W) or None
         Rows and columns of patches, to draw.
+    powers : dict or None
+        The arguments of ``scaling``, by name; None where patches are counted.
     """
 
     patch_class: Indices | None
@@ -49,6 +51,7 @@ class Geometry:
     grid: tuple[int, int] | None = None
     log_class_size: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
     log_class_copies: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
+    powers: dict[str, float | None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("class_size", "class_copies"):
@@ -154,7 +157,8 @@ class Geometry:
             accept(log_areas > 0, "kappa_s", kappa_s, f"more than one local area, not {number:.3g}")
         else:
             expected = "None or a finite number, 1 or more"
-            log_areas = math.log(real_number("areas", areas, lambda number: 1 <= number < math.inf, expected))
+            areas = real_number("areas", areas, lambda number: 1 <= number < math.inf, expected)
+            log_areas = math.log(areas)
         sizes = [] if kappa_c is None else [(kappa_c * log_patches, 0.0)]
         log_size, log_copies = np.array([*sizes, (kappa_s * log_patches, log_areas)]).T
         with np.errstate(over="ignore"):
@@ -162,7 +166,8 @@ class Geometry:
         if areas is not None:
             copies[-1] = areas
         numbers = np.arange(len(size))[:, None]
-        return cls(None, numbers, size, copies, log_class_size=log_size, log_class_copies=log_copies)
+        powers = {"log10_patches": log10, "kappa_c": kappa_c, "kappa_s": kappa_s, "areas": areas}
+        return cls(None, numbers, size, copies, log_class_size=log_size, log_class_copies=log_copies, powers=powers)
 
     @property
     def area_of(self) -> Indices | None:

@@ -65,12 +65,8 @@ class Setting:
     @property
     def provenance(self) -> dict[str, Any]:
         """What makes this setting again, as text holds it."""
-        geometry, area_of = self.geometry, self.geometry.area_of
-        sizes = {
-            "log_area_sizes": geometry.log_class_size.tolist(),
-            "log_area_copies": geometry.log_class_copies.tolist(),
-        }
-        real = sizes | {"masked_fraction": self.masked_fraction}
+        area_of, powers = self.geometry.area_of, self.geometry.powers
+        real = {"powers": powers, "masked_fraction": self.masked_fraction}
         return (real if area_of is None else {"labels": area_of.tolist(), "masked": self.masked}) | {
             "latent": [self.law.values.tolist(), self.law.weights.tolist()],
             "cluster_weights": self.weights.tolist(),
