@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
+from derivations._shell import nearest
 from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
 from dynamics.reduction import reduce
@@ -116,7 +117,7 @@ class ClosureErrors:
         """The row of a closure; a KeyError names those there are."""
         found: dict[str, ClosureError] = {row.closure: row for row in self.rows}
         if closure not in found:
-            raise KeyError(f"{closure!r}: expected one of {', '.join(found)}")
+            raise KeyError(f"{closure!r}: expected one of {', '.join(found)}{nearest(closure, found)}")
         return found[closure]
 
     def __str__(self) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from derivations._shell import nearest
+
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
 MOST_THREADS = 1024
@@ -67,7 +69,8 @@ def real_array(value: Any) -> npt.NDArray[np.float64]:
 
 def choice(argument: str, value: Any, options: Collection[str]) -> None:
     """Raise a ValueError unless the value is one of these words."""
-    accept(isinstance(value, str) and value in options, argument, value, " or ".join(map(repr, options)))
+    known = " or ".join(map(repr, options))
+    accept(isinstance(value, str) and value in options, argument, value, f"{known}{nearest(value, options)}")
 
 
 def accept_records(numbers: int, every: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -128,8 +129,31 @@ def _bounded(system: System, method: str) -> Any:
     return Bounded
 
 
-def solve(system: System, problem: Problem, log_last: float, until: Until, options: dict[str, Any]) -> Any:
-    """Run a solver up to log_last, or to where `until` stops it: its second event."""
+class _Clock:
+    """An event for a solver: so many seconds are over. It stops at the last step before."""
+
+    terminal = True
+
+    def __init__(self, seconds: float) -> None:
+        self.end, self.last, self.over = time.monotonic() + seconds, math.nan, False
+
+    def __call__(self, at: float, state: Array) -> float:
+        if math.isnan(self.last) or not (self.over or time.monotonic() > self.end):
+            self.last = at
+            return 1.0
+        self.over = True
+        return self.last - at
+
+
+def solve(
+    system: System,
+    problem: Problem,
+    log_last: float,
+    until: Until,
+    options: dict[str, Any],
+    time_limit: float | None = None,
+) -> Any:
+    """Run a solver up to log_last, or to where `until` stops it: its second event. The time limit is its last."""
     if options["method"] == "compiled":
         from dynamics.many import recorded
 
@@ -142,6 +166,7 @@ def solve(system: System, problem: Problem, log_last: float, until: Until, optio
         stops.append(lambda at, state: system.attention_on(group, np.ascontiguousarray(state[:n]), rows) - level)
     for stop in stops:
         stop.terminal = True
+    stops += [] if time_limit is None else [_Clock(time_limit)]
     if options["method"] in IMPLICIT:
         options = options | {"jac": problem.jacobian}
     if problem.variable is None:

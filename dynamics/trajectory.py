@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from derivations._shell import write_beside
-from dynamics.errors import accept
+from derivations._shell import nearest
+from dynamics.files import columns, save
 from dynamics.geometry import Array
 from dynamics.phases import Phase
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
     from matplotlib.axes import Axes
 
 Kind = Literal["flow", "descent", "training"]
@@ -76,28 +78,69 @@ class Trajectory:
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""
         if name not in self.names:
-            raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}")
+            raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}{nearest(name, self.names)}")
         return self.y[self.names.index(name)]
 
     def save(self, path: str | Path) -> Path:
-        """Write all of it to a NumPy ``.npz`` file, whole or not at all; returns the path."""
-        accept(
-            isinstance(path, (str, Path)) and Path(path).suffix == ".npz", "path", path, "a file name ending in .npz"
-        )
-        path = Path(path)
-        arrays = {key: getattr(self, key) for key in ("multiplicity", "t", "log_t", "y", "loss")}
-        arrays |= {f"attention {name}": values for name, values in self.attention.items()}
-        arrays |= {} if self.spread is None else {"spread": self.spread}
-        header: dict[str, Any] = {
-            "kind": self.kind,
-            "names": self.names,
-            "targets": self.targets,
-            "provenance": self.provenance,
+        """Write all of it to a ``.npz`` or ``.csv`` file, whole or not at all; returns the path.
+
+        Both are read back number for number by ``load``. The CSV has a row for every record: t, log_t, the coordinates,
+        loss, "attention.GROUP", of a training "spread.COORDINATE"; and what made it in the first cell of its last
+        column.
+
+        Raises
+        ------
+        ValueError
+            If the name ends otherwise.
+        OSError
+            If the file cannot be written; an older one is then as it was.
+        """
+        return save(self, path)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The columns of the CSV as a pandas DataFrame, by time; ``attrs["provenance"]`` says what made it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without pandas: it is the extra ``pandas``.
+        """
+        with _extra("pandas"):
+            import pandas as pd
+
+        frame = pd.DataFrame(columns(self)).set_index("t")
+        frame.attrs["provenance"] = self.provenance
+        return frame
+
+    def to_xarray(self) -> xr.Dataset:
+        """The same as an xarray Dataset.
+
+        ``y`` and ``spread`` over (coordinate, t), ``loss`` over t, ``attention`` over (group, t), with log_t,
+        multiplicities and, as JSON, ``attrs["provenance"]``.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without xarray: it is the extra ``xarray``.
+        """
+        with _extra("xarray"):
+            import xarray as xr
+
+        variables: dict[str, Any] = {
+            "y": (("coordinate", "t"), self.y),
+            "loss": ("t", self.loss),
+            "attention": (("group", "t"), np.array([*self.attention.values()])),
         }
-        header["phases"] = [vars(phase) | {"state": phase.state.tolist()} for phase in self.phases]
-        with write_beside(path) as partial:
-            np.savez_compressed(partial, header=np.array(json.dumps(header)), **arrays)
-        return path
+        if self.spread is not None:
+            variables["spread"] = (("coordinate", "t"), self.spread)
+        places = {
+            "t": self.t,
+            "log_t": ("t", self.log_t),
+            "coordinate": list(self.names),
+            "multiplicity": ("coordinate", self.multiplicity),
+            "group": list(self.attention),
+        }
+        return xr.Dataset(variables, places, {"kind": self.kind, "provenance": json.dumps(self.provenance)})
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
         """Draw coordinates against time, or its logarithm where it is no float: lines, or points with their spread."""
@@ -117,23 +160,11 @@ class Trajectory:
         return axes
 
 
-def load(path: str | Path) -> Trajectory:
-    """The trajectory that ``Trajectory.save`` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no trajectory.
-    """
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """An optional library is imported; without it the error says how to get it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            arrays = {key: file[key] for key in file.files if key != "header"}
-        named = {
-            key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
-        }
-        phases = tuple(Phase(**phase | {"state": np.array(phase["state"])}) for phase in header["phases"])
-        more = {"targets": tuple(header["targets"]), "phases": phases, "provenance": header["provenance"]}
-        return Trajectory(header["kind"], tuple(header["names"]), attention=named, **more, **arrays)
-    except (ValueError, KeyError, TypeError, EOFError, IsADirectoryError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path={str(path)!r}: expected a file written by Trajectory.save") from error
+        yield
+    except ModuleNotFoundError as error:
+        said = f"{name} is not installed: pip install 'attention-dynamics[{name}]'"
+        raise ModuleNotFoundError(said, name=name) from error

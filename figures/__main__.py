@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from derivations._shell import Parser, run
+from derivations._shell import Parser, nearest, run
 from figures import FIGURES
 
 FORMATS = "png", "pdf", "svg"
@@ -70,7 +70,7 @@ def _known(names: Sequence[str]) -> list[str]:
     """The figures asked for, each once; all where none is named."""
     for name in names:
         if name not in FIGURES:
-            raise ValueError(f"NAME={name!r}: expected one of {', '.join(FIGURES)}")
+            raise ValueError(f"NAME={name!r}: expected one of {', '.join(FIGURES)}{nearest(name, FIGURES)}")
     return list(dict.fromkeys(names or FIGURES))
 
 

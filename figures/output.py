@@ -55,7 +55,7 @@ def write(name: str, quick: bool, out: Path, formats: Sequence[str], **changes: 
     with ExitStack() as files, matplotlib.style.context(["default", style.RC]):
         *pictures, numbers = (files.enter_context(write_beside(path)) for path in paths)
         for path, suffix in zip(pictures, formats, strict=True):
-            figure.savefig(path, metadata=metadata[suffix])
+            figure.savefig(path, format=suffix, metadata=metadata[suffix])
         write_csv(numbers, table)
         if hasattr(module(name), "markdown"):
             paths.append(out / f"{name}.md")
