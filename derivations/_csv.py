@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from derivations._shell import FORMAT, accept_format
+from derivations._shell import FORMAT, accept_format, reading
 
 MADE_BY = "made_by"
 _LARGEST = 2**31 - 1  # characters in a cell: the labels of every patch may be in one
@@ -29,7 +29,9 @@ def write(path: Path, columns: Mapping[str, Iterable[Any]], made_by: Mapping[str
     writer.writerow(columns)
     writer.writerows([("" if one != one else one) for one in row] for row in zip(*columns.values(), strict=True))
     said = json.dumps({**made_by, "format": FORMAT, "hash": _hash(lines)}).replace('"', '""')
+    mark = "" if all(map(str.isascii, lines)) else "\ufeff"  # or spreadsheets take UTF-8 for something else
     with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(mark)
         file.writelines(f"{line[:-1]},{end}\n" for line, end in zip(lines, _last(f'"{said}"'), strict=False))
 
 
@@ -41,7 +43,7 @@ def read(path: Path, expected: str, argument: str = "path") -> tuple[dict[str, l
     ValueError
         If the file is another, of a later format, or not as it was written: `argument`, and that `expected` is wanted.
     """
-    with path.open(encoding="utf-8", newline="") as file, _any_size():
+    with reading(argument, path, expected), path.open(encoding="utf-8-sig", newline="") as file, _any_size():
         try:
             (*names, last), *rows = csv.reader(file, strict=True)
             *columns, (cell, *_) = zip(*rows, strict=True)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+PICTURES = ".png", ".pdf", ".svg"
 FORMAT = 1  # of the files that are written; those of a later one are refused
 
 
@@ -42,6 +44,23 @@ def nearest(word: Any, known: Collection[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def write_picture(figure: Any, path: Path, suffix: str, title: str, made_by: Mapping[str, Any]) -> None:
+    """Write a Matplotlib figure in the form of a suffix, and in it what made it: the same file every time."""
+    text = json.dumps(made_by, ensure_ascii=False)
+    said: dict[str, dict[str, Any]] = {
+        ".png": {"Description": text},
+        ".pdf": {"Subject": text, "CreationDate": None},
+        ".svg": {"Description": text, "Date": None},
+    }
+    figure.savefig(path, format=suffix[1:], metadata={"Title": f"attention-dynamics: {title}"} | said[suffix])
+
+
+def one_thread() -> None:
+    """Before NumPy loads: these matrices are too small to share; on a busy machine threads wait for each other."""
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+
 @contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to it at the end, removed if anything fails.
@@ -51,7 +70,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     OSError
         Of the kind that came up; it says why `path` cannot be written.
     """
-    try:
+    with writing("path", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".part", dir=path.parent)
         os.close(handle)
@@ -62,10 +81,29 @@ def write_beside(path: Path) -> Iterator[Path]:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(argument: str, path: Path) -> Iterator[None]:
+    """Errors of the system say which file cannot be written, and why."""
+    try:
+        yield
     except OSError as error:
-        raise type(error)(
-            f"path={str(path)!r}: expected a file that can be written: {error.strerror or error}"
-        ) from error
+        no_folder = isinstance(error, FileExistsError) and not path.parent.is_dir()
+        why = "its folder is a file" if no_folder else error.strerror or error
+        raise type(error)(f"{argument}={str(path)!r}: expected a file that can be written: {why}") from error
+
+
+@contextmanager
+def reading(argument: str, path: Path, expected: str) -> Iterator[None]:
+    """Errors of the system say which file cannot be read, and why; a folder, or a name none can have, is bad input."""
+    said = f"{argument}={str(path)!r}: expected {expected}"
+    if "\0" in str(path) or path.is_dir():
+        raise ValueError(said)
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(f"{said}: {error.strerror or error}") from error
 
 
 def accept_output(argument: str, path: Path, suffixes: Collection[str]) -> None:

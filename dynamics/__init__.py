@@ -41,7 +41,7 @@ is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and late
 ``rays``, ``source``, ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel),
 ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations),
 ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``failure``, ``flow`` (curves),
-``trajectory``, ``shown``, ``files``, ``rerun``, ``comparison``, ``margin`` (where curves end), ``stepper``,
+``trajectory``, ``shown``, ``files``, ``again``, ``comparison``, ``margin`` (where curves end), ``stepper``,
 ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times, powers of P), ``patterns`` (of
 attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); ``options``, ``commands`` (the
 command line); and beside them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.
@@ -53,6 +53,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamics.again import rerun as rerun
     from dynamics.cache import CacheInfo as CacheInfo
     from dynamics.cache import cache_clear as cache_clear
     from dynamics.cache import cache_info as cache_info
@@ -108,6 +109,7 @@ _HOME = {
     "Exponent": "exponents",
     "Trajectory": "trajectory",
     "load": "files",
+    "rerun": "again",
     "FiniteTransformer": "transformer",
     "TrainingDiverged": "transformer",
     "compare": "comparison",

@@ -7,12 +7,12 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from derivations import _csv
-from derivations._shell import FORMAT, accept_format, write_beside
+from derivations._shell import FORMAT, accept_format, reading, write_beside
 from dynamics.errors import accept
 from dynamics.geometry import Array
 from dynamics.phases import Phase
@@ -25,7 +25,7 @@ SUFFIXES = ".npz", ".csv"
 # What NumPy and the standard library raise where a file is no archive of arrays, or a part of it is lost.
 _NO_ARCHIVE: tuple[type[Exception], ...] = (
     *(ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError, OverflowError, MemoryError),
-    *(RuntimeError, NotImplementedError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile),
+    *(OSError, RuntimeError, NotImplementedError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 
 
@@ -78,21 +78,20 @@ def load(path: str | Path) -> Trajectory:
         If it cannot be read.
     """
     accept(isinstance(path, (str, Path)), "path", path, EXPECTED)
-    try:
-        return _from_csv(Path(path)) if Path(path).suffix == ".csv" else _from_npz(Path(path))
-    except IsADirectoryError as error:
-        raise ValueError(f"path={str(path)!r}: expected {EXPECTED}, found a folder") from error
-    except OSError as error:
-        raise type(error)(f"path={str(path)!r}: expected {EXPECTED}: {error.strerror or error}") from error
+    path = Path(path)
+    if path.suffix == ".csv":
+        return _from_csv(path)
+    with reading("path", path, EXPECTED), path.open("rb") as file:
+        return _from_npz(path, file)
 
 
-def _from_npz(path: Path) -> Trajectory:
+def _from_npz(path: Path, file: BinaryIO) -> Trajectory:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            said = json.loads(str(file["header"]))
-            arrays = {key: file[key] for key in file.files if key != "header"}
+        with np.load(file, allow_pickle=False) as archive:
+            said = json.loads(str(archive["header"]))
+            arrays = {key: archive[key] for key in archive.files if key != "header"}
     except _NO_ARCHIVE as error:
-        raise ValueError(f"path={str(path)!r}: expected {EXPECTED}") from error
+        raise ValueError(f"path={str(path)!r}: expected {EXPECTED}, whole and unchanged") from error
     attention = {key.removeprefix("attention "): arrays.pop(key) for key in [*arrays] if key.startswith("attention ")}
     return _made(path, said, arrays | {"attention": attention})
 

@@ -36,6 +36,7 @@ from dynamics.solver import (
     pose,
     sample,
     solve,
+    watching,
 )
 from dynamics.system import System
 from dynamics.trajectory import Kind, Trajectory
@@ -56,6 +57,7 @@ def integrate(
     log_t_end: float | None = None,
     start: Start = None,
     time_limit: float | None = None,
+    progress: bool = False,
 ) -> Trajectory:
     """The gradient flow dy/dt = rate(y) from Q = 0.
 
@@ -84,6 +86,8 @@ def integrate(
         Another state to start from at t = 0, or a trajectory to continue from its end.
     time_limit : float, optional
         Seconds after which no further step of the solver is taken; not for method="compiled".
+    progress : bool
+        Show how far the solver is, where a person waits.
 
     Returns
     -------
@@ -115,7 +119,8 @@ def integrate(
 
     problem = pose(system, y, log_start, log_last, variable, atol)
     options = {"method": method, "rtol": rtol, "atol": atol}
-    solution = solve(system, problem, log_last, until, options, time_limit)
+    with watching(problem, progress) as watched:
+        solution = solve(system, problem, log_last, until, options, watched, time_limit)
     out_of_time = time_limit is not None and len(solution.t_events[-1]) > 0
     stopped = until is not None and len(solution.t_events[1]) > 0
     wanted = not out_of_time and (stopped or t_end is not None or log_t_end is not None)
@@ -313,6 +318,7 @@ def _trajectory(
     """The curve with its loss, its attention, its phases, and what made it."""
     states = np.ascontiguousarray(states)
     provenance = {
+        "kind": kind,
         "query": system.query if isinstance(system.query, str) else int(system.query),
         "closure": system.closure,
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",

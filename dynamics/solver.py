@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -145,12 +146,31 @@ class _Clock:
         return self.last - at
 
 
+@contextmanager
+def watching(problem: Problem, shown: bool) -> Iterator[list[Any]]:
+    """Events for a solver that never come: a bar moves with its steps."""
+    if not shown:
+        yield []
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="integrating", unit=" steps", disable=None, leave=False) as bar:
+
+        def step(at: float, state: Array) -> float:
+            bar.update()
+            bar.set_postfix_str(f"log t = {float(problem.log_time(at, state)):.4g}", refresh=False)
+            return 1.0
+
+        yield [step]
+
+
 def solve(
     system: System,
     problem: Problem,
     log_last: float,
     until: Until,
     options: dict[str, Any],
+    watched: Sequence[Any] = (),
     time_limit: float | None = None,
 ) -> Any:
     """Run a solver up to log_last, or to where `until` stops it: its second event. The time limit is its last."""
@@ -166,7 +186,7 @@ def solve(
         stops.append(lambda at, state: system.attention_on(group, np.ascontiguousarray(state[:n]), rows) - level)
     for stop in stops:
         stop.terminal = True
-    stops += [] if time_limit is None else [_Clock(time_limit)]
+    stops += [*watched] if time_limit is None else [*watched, _Clock(time_limit)]
     if options["method"] in IMPLICIT:
         options = options | {"jac": problem.jacobian}
     if problem.variable is None:

@@ -82,16 +82,18 @@ def sweep(
         Any other that `build` or `measure` raises, at once. The rows that are done stay in the journal.
     """
     accept(callable(build), "build", build, "a function of the parameters")
-    parameters, described = _points(grid)
+    parameters, described = points_of(grid)
     table = Table(parameters, _names(measure, [*parameters, "error"]))
     named = out is None or (isinstance(out, (str, Path)) and Path(out).suffix == ".csv")
     accept(named, "out", out, "a file name ending in .csv")
     sends = executor is None or isinstance(executor, Executor)
     accept(sends, "executor", executor, "a concurrent.futures.Executor")
+    known = made_by is None or isinstance(made_by, Mapping)
+    accept(known, "made_by", made_by, "a mapping that JSON can hold")
     try:
         said = json.loads(json.dumps(dict(made_by or {})))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"made_by={made_by!r}: expected what JSON can hold ({error})") from error
+        raise ValueError(f"made_by={made_by!r}: expected a mapping that JSON can hold ({error})") from error
     if out is None:
         _fill(table, build, measure, executor, lambda rows: None)
         return table.columns()
@@ -117,7 +119,7 @@ def sweep(
     return table.columns()
 
 
-def _points(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
+def points_of(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
     """A column for every parameter with a row for every point, and the grid as a header tells it."""
     expected = "parameter -> values, or a list of points, each parameter -> value"
     if isinstance(grid, Mapping):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import _csv
-from derivations._shell import write_beside
+from derivations._shell import write_beside, writing
 from dynamics.errors import accept
 from dynamics.geometry import Array
 
@@ -109,8 +109,7 @@ def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
     ValueError
         If it is of another study, not as it was written, or another process writes to it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
+    with _opened(path) as file:
         accept(_locked(file), "out", str(path), "a sweep that no other process is at")
         file.seek(0)
         head = file.read(len(header))
@@ -131,6 +130,18 @@ def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with writing("out", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    try:
+        yield file
+    finally:
+        with writing("out", path):  # what waits to be written is written now
+            file.close()
+
+
 def _locked(file: BinaryIO) -> bool:
     """Whether this process alone has the file from here on, as far as the file system can tell."""
     try:
@@ -146,8 +157,9 @@ def _locked(file: BinaryIO) -> bool:
 
 def write_rows(file: BinaryIO, rows: list[Row]) -> None:
     """Add rows to a journal; a kill of the process loses none of them."""
-    file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-    file.flush()
+    with writing("out", Path(file.name)):
+        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        file.flush()
 
 
 def header(made_by: dict[str, Any]) -> bytes:
