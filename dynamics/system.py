@@ -23,6 +23,7 @@ from dynamics.laws import LARGEST, Law
 from dynamics.logscale import MOST_LOG_PATCHES, LogRule, log_rule
 from dynamics.second_order import SecondOrderRule
 from dynamics.setting import Setting
+from dynamics.shown import LONGEST, MOST_ROWS, Sheet, further, guarded, line, number, power, some
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -53,6 +54,31 @@ class System:
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process is made from: not the kernel, which it loads itself."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @guarded
+    def __repr__(self) -> str:
+        said = f"{self._said()}, {len(self.names)} coordinates: "
+        return line("System", said + some(self.names, LONGEST - len(f"System({said}, …)")))
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The coordinates as a table, with how many single correlations each stands for."""
+        counts = [number(count) for count in self.multiplicity]
+        if isinstance(self.rule, LogRule):
+            with np.errstate(divide="ignore"):
+                counts = [power(np.log(part) + twos * math.log(2)) for part, twos in self.rule.multiplicity]
+        rows = tuple(zip(self.names[:MOST_ROWS], counts, strict=False))
+        note = filter(None, (further(len(self.names), "coordinates"), repr(self.setting)))
+        return Sheet(f"System of {self._said()}", ("coordinate", "single correlations"), rows, "\n".join(note))
+
+    def _said(self) -> str:
+        """Query and closure in a few words."""
+        query = repr(self.query) if isinstance(self.query, str) else number(self.query)
+        drawn = f"sampled {self.options.get('samples')} times, seed {number(self.options.get('seed', 0))}"
+        mean = {"exact": f"exact by {self.method}", "sampled": drawn}.get(self.closure, f"{self.closure} (large-P)")
+        return f"query {query} of {self.setting.geometry.how_many}, {mean}"
 
     @property
     def names(self) -> tuple[str, ...]:

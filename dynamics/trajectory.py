@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from derivations._shell import write_beside
 from dynamics.errors import accept
 from dynamics.geometry import Array
 from dynamics.phases import Phase
+from dynamics.shown import MOST_ROWS, SHORT, Sheet, counted, further, guarded, line, moment, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +74,46 @@ class Trajectory:
         if self.log_t is None:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
+
+    @guarded
+    def __repr__(self) -> str:
+        last = f" to {moment(self.t[-1], self.log_t[-1], 4)}" if len(self.t) else ""
+        on_target = self.attention.get("target", self.t[:0])
+        reached = f"attention on target {number(on_target[-1], SHORT)}" if len(on_target) else ""
+        times, coordinates = counted(len(self.t), "time"), counted(len(self.names), "coordinate")
+        return line("Trajectory", self._said(), f"{times}{last}", coordinates, reached)
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """What it is, and every coordinate, the loss and the attention at its first and last record, as a table."""
+        groups = [
+            name for i, name in enumerate(self.attention) if i < MOST_ROWS or name in ("target", "masked", "self")
+        ]
+        values = dict(zip(self.names[:MOST_ROWS], self.y, strict=False)) | {"loss": self.loss}
+        values |= {f"attention on {name}": self.attention[name] for name in groups}
+        records = sorted({0, len(self.t) - 1}) if len(self.t) else []
+        head = ["", *(moment(self.t[i], self.log_t[i]) for i in records)]
+        rows = [[name, *(number(of[i]) for i in records)] for name, of in values.items()]
+        if self.spread is not None and records:
+            spread = [number(value) for value in self.spread[:MOST_ROWS, -1]]
+            head.append("spread")
+            rows = [[*row, last] for row, last in zip_longest(rows, spread, fillvalue="")]
+        said = self._said()
+        title = f"{said[0].upper()}{said[1:]}, {counted(len(self.t), 'time')}"
+        left_out = len(self.attention) - len(groups)
+        note = [further(len(self.names), "coordinates"), f"and {left_out} more groups of areas" if left_out else ""]
+        return Sheet(
+            title, tuple(head), tuple(map(tuple, rows)), "\n".join(filter(None, [*note, *map(str, self.phases)]))
+        )
+
+    def _said(self) -> str:
+        """What kind of curve it is, of which query, and how exact."""
+        query, closure, exactness = (self.provenance.get(key) for key in ("query", "closure", "exactness"))
+        of_query = "" if query is None else f" of query {query!r}"
+        told = [exactness] if closure is None or str(exactness).startswith(closure) else [closure, exactness]
+        return ", ".join([f"{self.kind}{of_query}", *(str(word) for word in told if word)])
 
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""

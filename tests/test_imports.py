@@ -64,6 +64,7 @@ def test_the_transformer_reaches_nothing_of_the_reduction():
         "laws",
         "phases",
         "setting",
+        "shown",
         "trajectory",
         "transformer",
         "samples",
