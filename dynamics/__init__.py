@@ -4,8 +4,8 @@ Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`
 ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``, ``rays``, ``source``,
 ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``,
 ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations), ``written`` (these as text),
-``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``,
-``comparison``, ``margin`` (where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``,
+``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``, ``drawn``
+(as pictures), ``comparison``, ``margin`` (where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``,
 ``moments``, ``exponents`` (half-times, powers of P), ``patterns`` (of attention over the patches); ``identity``,
 ``table``, ``study`` (sweeps over parameters); ``shown`` (what a terminal and a notebook show of all these); and beside
 them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.

@@ -117,9 +117,13 @@ class Trajectory:
 
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""
+        return self.y[self.row(name)]
+
+    def row(self, name: str) -> int:
+        """The row of a coordinate in `y` and `spread`; a KeyError names those there are."""
         if name not in self.names:
             raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}")
-        return self.y[self.names.index(name)]
+        return self.names.index(name)
 
     def save(self, path: str | Path) -> Path:
         """Write all of it to a NumPy ``.npz`` file, whole or not at all; returns the path."""
@@ -142,21 +146,25 @@ class Trajectory:
         return path
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
-        """Draw coordinates against time, or its logarithm where it is no float: lines, or points with their spread."""
-        import matplotlib.pyplot as plt
+        """Draw coordinates against time, or its logarithm where it is no float.
 
-        axes = plt.subplots(layout="constrained")[1] if axes is None else axes
-        floats = bool(np.isfinite(self.t).all())
-        t, label = (self.t, "$t$") if floats else (self.log_t, r"$\log t$")
-        for name in self.names if names is None else [names] if isinstance(names, str) else names:
-            values = self[name]
-            if self.spread is None:
-                axes.plot(t, values, label=name)
-            else:
-                axes.errorbar(t, values, self.spread[self.names.index(name)], fmt=".", label=name)
-        axes.set(xlabel=label, ylabel="correlation of the query")
-        axes.legend()
-        return axes
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure of ``matplotlib.pyplot``.
+        names : str or sequence of str, optional
+            Coordinates; by default all.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Of a flow (by a spline through its records) or a descent lines, Φ solid and Υ dashed; of a training points,
+            filled and open, with the spread as error bars, at some of its records. The colour says what a coordinate is
+            about. Up to 12 have a legend; in axes that have one already only those that are new there.
+        """
+        from dynamics.drawn import draw
+
+        return draw(self, axes, self.names if names is None else [names] if isinstance(names, str) else list(names))
 
 
 def load(path: str | Path) -> Trajectory:

@@ -59,6 +59,7 @@ def test_the_transformer_reaches_nothing_of_the_reduction():
     allowed = {
         "backward",
         "coordinates",
+        "drawn",
         "errors",
         "geometry",
         "laws",
