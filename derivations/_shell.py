@@ -98,9 +98,9 @@ def writing(argument: str, path: Path) -> Iterator[None]:
 def reading(argument: str, path: Path, expected: str) -> Iterator[None]:
     """Errors of the system say which file cannot be read, and why; a folder, or a name none can have, is bad input."""
     said = f"{argument}={str(path)!r}: expected {expected}"
-    if "\0" in str(path) or path.is_dir():
-        raise ValueError(said)
     try:
+        if "\0" in str(path) or path.is_dir():
+            raise ValueError(said)
         yield
     except OSError as error:
         raise type(error)(f"{said}: {error.strerror or error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,6 +135,7 @@ def _values(given: argparse.Namespace, command: Command) -> Values:
     return options.merged(config, options.from_flags(vars(given)))
 
 
+@cache
 def _parser() -> Parser:
     look: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     epilog = "\n".join(["examples:", *(command.examples.splitlines()[0] for command in COMMANDS.values())])

@@ -14,6 +14,7 @@ from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
+from dynamics.shown import SHORT, Sheet, counted, guarded, line, number
 from dynamics.trajectory import Trajectory
 
 
@@ -25,6 +26,14 @@ class Difference:
     largest: float
     final: float
     tolerance: float
+
+    @guarded
+    def __repr__(self) -> str:
+        numbers = (f"{name} {number(value, SHORT)}" for name, value in vars(self).items() if name != "coordinate")
+        return line("Difference", f"{self.coordinate} {self._verdict()}", *numbers)
+
+    def _verdict(self) -> str:
+        return "agrees" if self.agrees else "differs"
 
     @property
     def agrees(self) -> bool:
@@ -49,16 +58,29 @@ class Comparison:
         """The largest difference of any coordinate."""
         return max(row.largest for row in self.rows)
 
+    @guarded
+    def __repr__(self) -> str:
+        differing = sum(not row.agrees for row in self.rows)
+        coordinates, times = counted(len(self.rows), "coordinate"), counted(self.times, "time")
+        verdict = f"{differing} of {coordinates} differ" if differing else f"{coordinates} agree"
+        within = f"tolerance {number(max(row.tolerance for row in self.rows), SHORT)}"
+        return line("Comparison", f"{verdict} at {times}", f"largest difference {number(self.largest, SHORT)}", within)
+
     def __str__(self) -> str:
         """The table as text."""
-        width = max(len(row.coordinate) for row in self.rows)
-        lines = [f"{'coordinate':{max(width, 10)}}  largest    final      tolerance  verdict   ({self.times} times)"]
-        lines += [
-            f"{row.coordinate:{max(width, 10)}}  {row.largest:.3e}  {row.final:.3e}  {row.tolerance:.1e}    "
-            f"{'agrees' if row.agrees else 'differs'}"
+        return self.sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The table, as it is shown."""
+        head = ("coordinate", "largest", "final", "tolerance", f"verdict   ({self.times} times)")
+        rows = [
+            (row.coordinate, f"{row.largest:.3e}", f"{row.final:.3e}", f"{row.tolerance:.1e}", row._verdict())
             for row in self.rows
         ]
-        return "\n".join(lines)
+        return Sheet("", head, tuple(rows))
 
 
 def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> Comparison:
@@ -106,6 +128,16 @@ class ClosureError:
     seconds: float  # a rate and the loss take, on this machine
     order: str  # of the error of a rate
 
+    @guarded
+    def __repr__(self) -> str:
+        rate, loss = number(self.rate, SHORT), number(self.loss, SHORT)
+        return line(
+            "ClosureError", f"{self.closure} ({self.method})", f"rate off by {rate}", f"loss by {loss}", self._cost()
+        )
+
+    def _cost(self) -> str:
+        return f"{number(self.seconds * 1e6, SHORT)} µs"
+
 
 @dataclass(frozen=True)
 class ClosureErrors:
@@ -120,14 +152,25 @@ class ClosureErrors:
             raise KeyError(f"{closure!r}: expected one of {', '.join(found)}{nearest(closure, found)}")
         return found[closure]
 
+    @guarded
+    def __repr__(self) -> str:
+        errors = (f"{row.closure} {number(row.rate, SHORT)}" for row in self.rows)
+        return line("ClosureErrors", f"of the rate: {', '.join(errors)}")
+
     def __str__(self) -> str:
         """The table as text."""
-        lines = [f"{'closure':14}{'mean taken by':26}{'rate':11}{'loss':11}{'cost':10}order of the error"]
-        lines += [
-            f"{row.closure:14}{row.method:26}{row.rate:<11.2e}{row.loss:<11.2e}{row.seconds * 1e6:<7.3g} µs {row.order}"
-            for row in self.rows
+        return self.sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The table, as it is shown."""
+        head = ("closure", "mean taken by", "rate", "loss", "cost", "order of the error")
+        rows = [
+            (row.closure, row.method, f"{row.rate:.2e}", f"{row.loss:.2e}", row._cost(), row.order) for row in self.rows
         ]
-        return "\n".join(lines)
+        return Sheet("", head, tuple(rows))
 
 
 def closure_error(setting: Setting, query: int | str, state: npt.ArrayLike, samples: int = 1000) -> ClosureErrors:

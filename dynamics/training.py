@@ -16,6 +16,7 @@ from dynamics.coordinates import Coordinates
 from dynamics.geometry import Array
 from dynamics.phases import of_records
 from dynamics.setting import Setting
+from dynamics.shown import SHORT, counted, guarded, line, number
 from dynamics.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ class Training:
     samples: int | None
     every: int = 1
     start: str = "Q = 0"
+
+    @guarded
+    def __repr__(self) -> str:
+        steps = f"{counted(self.steps, 'step')} of η = {number(self.step_size)}"
+        gradient = "exact gradients" if self.samples is None else f"{counted(self.samples, 'sample')} a gradient"
+        records = f"{counted(len(self.t), 'record')} to t = {number(self.t[-1])}"
+        loss = f"loss {' → '.join(number(of_queries.sum(), SHORT) for of_queries in self.losses[[0, -1]])}"
+        return line("Training", self.model.setting.geometry.how_many, steps, gradient, records, loss)
 
     def of(self, query: int | str) -> Trajectory:
         """Curves of one query, named as in the reduction: merged coordinates averaged, with their spread.

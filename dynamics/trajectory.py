@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from derivations._shell import nearest
 from dynamics.files import columns, save
 from dynamics.geometry import Array
 from dynamics.phases import Phase
+from dynamics.shown import MOST_ROWS, SHORT, Sheet, counted, further, guarded, line, moment, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,11 +77,55 @@ class Trajectory:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
 
+    @guarded
+    def __repr__(self) -> str:
+        last = f" to {moment(self.t[-1], self.log_t[-1], 4)}" if len(self.t) else ""
+        on_target = self.attention.get("target", self.t[:0])
+        reached = f"attention on target {number(on_target[-1], SHORT)}" if len(on_target) else ""
+        times, coordinates = counted(len(self.t), "time"), counted(len(self.names), "coordinate")
+        return line("Trajectory", self._said(), f"{times}{last}", coordinates, reached)
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """What it is, and every coordinate, the loss and the attention at its first and last record, as a table."""
+        groups = [
+            name for i, name in enumerate(self.attention) if i < MOST_ROWS or name in ("target", "masked", "self")
+        ]
+        values = dict(zip(self.names[:MOST_ROWS], self.y, strict=False)) | {"loss": self.loss}
+        values |= {f"attention on {name}": self.attention[name] for name in groups}
+        records = sorted({0, len(self.t) - 1}) if len(self.t) else []
+        head = ["", *(moment(self.t[i], self.log_t[i]) for i in records)]
+        rows = [[name, *(number(of[i]) for i in records)] for name, of in values.items()]
+        if self.spread is not None and records:
+            spread = [number(value) for value in self.spread[:MOST_ROWS, -1]]
+            head.append("spread")
+            rows = [[*row, last] for row, last in zip_longest(rows, spread, fillvalue="")]
+        said = self._said()
+        title = f"{said[0].upper()}{said[1:]}, {counted(len(self.t), 'time')}"
+        left_out = len(self.attention) - len(groups)
+        note = [further(len(self.names), "coordinates"), f"and {left_out} more groups of areas" if left_out else ""]
+        return Sheet(
+            title, tuple(head), tuple(map(tuple, rows)), "\n".join(filter(None, [*note, *map(str, self.phases)]))
+        )
+
+    def _said(self) -> str:
+        """What kind of curve it is, of which query, and how exact."""
+        query, closure, exactness = (self.provenance.get(key) for key in ("query", "closure", "exactness"))
+        of_query = "" if query is None else f" of query {query!r}"
+        told = [exactness] if closure is None or str(exactness).startswith(closure) else [closure, exactness]
+        return ", ".join([f"{self.kind}{of_query}", *(str(word) for word in told if word)])
+
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""
+        return self.y[self.row(name)]
+
+    def row(self, name: str) -> int:
+        """The row of a coordinate in `y` and `spread`; a KeyError names those there are."""
         if name not in self.names:
             raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}{nearest(name, self.names)}")
-        return self.y[self.names.index(name)]
+        return self.names.index(name)
 
     def save(self, path: str | Path) -> Path:
         """Write all of it to a ``.npz`` or ``.csv`` file, whole or not at all; returns the path.
@@ -143,21 +189,25 @@ class Trajectory:
         return xr.Dataset(variables, places, {"kind": self.kind, "provenance": json.dumps(self.provenance)})
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
-        """Draw coordinates against time, or its logarithm where it is no float: lines, or points with their spread."""
-        import matplotlib.pyplot as plt
+        """Draw coordinates against time, or its logarithm where it is no float.
 
-        axes = plt.subplots(layout="constrained")[1] if axes is None else axes
-        floats = bool(np.isfinite(self.t).all())
-        t, label = (self.t, "$t$") if floats else (self.log_t, r"$\log t$")
-        for name in self.names if names is None else [names] if isinstance(names, str) else names:
-            values = self[name]
-            if self.spread is None:
-                axes.plot(t, values, label=name)
-            else:
-                axes.errorbar(t, values, self.spread[self.names.index(name)], fmt=".", label=name)
-        axes.set(xlabel=label, ylabel="correlation of the query")
-        axes.legend()
-        return axes
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure of ``matplotlib.pyplot``.
+        names : str or sequence of str, optional
+            Coordinates; by default all.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Of a flow (by a spline through its records) or a descent lines, Φ solid and Υ dashed; of a training points,
+            filled and open, with the spread as error bars, at some of its records. The colour says what a coordinate is
+            about. Up to 12 have a legend; in axes that have one already only those that are new there.
+        """
+        from dynamics.drawn import draw
+
+        return draw(self, axes, self.names if names is None else [names] if isinstance(names, str) else list(names))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from dynamics.errors import (
 from dynamics.geometry import Array
 from dynamics.samples import Samples, count_population, draw, in_order, pool_of, population
 from dynamics.setting import Setting
+from dynamics.shown import guarded, line, number
 from dynamics.training import Training
 
 Basis = Literal["random", "coordinates"]
@@ -101,6 +102,12 @@ class FiniteTransformer:
         self.positions, self.features = self._directions[:patches], self._directions[patches:least]
         self._stored: list[Samples] | None = None
         np.empty(2**21)  # freed at once: glibc then keeps as much, where a gradient's arrays were paged in every time
+
+    @guarded
+    def __repr__(self) -> str:
+        threads = f"{self.threads} threads" if self.threads > 1 else ""
+        made = (f"d = {self.dimension}", f"{self.basis} basis", f"seed {number(self.seed)}", threads)
+        return line("FiniteTransformer", self.setting.geometry.summary, *made)
 
     @property
     def initial(self) -> Array:

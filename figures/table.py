@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from derivations import _csv
 
+LONGEST = 120  # characters of a table's repr
 # The kind of a column's dtype: how a cell is read, and what an empty one says.
 TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
     "i": (int, ""),
@@ -28,6 +29,12 @@ class Table(dict[str, npt.NDArray[Any]]):
     def __init__(self, columns: dict[str, npt.NDArray[Any]], made_by: dict[str, Any] | None = None) -> None:
         super().__init__(columns)
         self.made_by = {} if made_by is None else made_by
+
+    def __repr__(self) -> str:
+        number = len(next(iter(self.values()), ()))
+        named = f"{self.made_by['figure']}: " if "figure" in self.made_by else ""
+        said = f"Table({named}{number} rows of {', '.join(self)})"
+        return said if len(said) <= LONGEST else f"{said[: LONGEST - 2].rstrip(', ')}…)"
 
 
 def rows(**columns: npt.ArrayLike) -> Table:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import dynamics as dy
@@ -23,6 +23,7 @@ from dynamics.__main__ import COMMANDS, _own, main
 from tests.settings import TWO, WIDE
 
 ROOT = Path(__file__).parent.parent
+DRAWN = (Phase.generate,)  # what fails is short as it is
 HUGE = 10**400  # no float, and no size of anything
 
 # What no argument takes, or few: where one does, the call must then simply work.
@@ -99,7 +100,7 @@ def in_one_line(said):
 
 @pytest.mark.parametrize(("function", "name"), ARGUMENTS, ids=[f"{f.__qualname__}-{n}" for f, n in ARGUMENTS])
 def test_every_argument_refuses_what_it_cannot_take(function, name, empty_folder):
-    @settings(max_examples=25)
+    @settings(max_examples=25, phases=DRAWN)
     @given(JUNK)
     def refused(junk):
         said = None
@@ -170,7 +171,7 @@ TEXTS |= st.sampled_from(
 
 @pytest.mark.parametrize(("command", "name"), OPTIONS, ids=[f"{command}-{name}" for command, name in OPTIONS])
 def test_every_option_refuses_what_it_cannot_take(command, name, empty_folder):
-    @settings(max_examples=12)
+    @settings(max_examples=12, phases=DRAWN)
     @given(TEXTS)
     def refused(text):
         asked = {**GEOMETRIES.get(name, AREAS), **ENOUGH[command], name: text}

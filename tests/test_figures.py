@@ -47,7 +47,7 @@ def test_a_figure_is_a_picture_and_a_table_that_say_what_made_them(name, tmp_pat
     assert made_by["figure"] == name
     assert made_by["quick"] is True
     assert {"parameters", "equations", "versions"} <= set(made_by)
-    (*names, last), first, *rows = csv.reader(text.read_text(encoding="utf-8").splitlines())
+    (*names, last), first, *rows = csv.reader(text.read_text(encoding="utf-8-sig").splitlines())
     said = json.loads(first[-1])
     assert (last, said.pop("format")) == ("made_by", 1)
     assert said.pop("types") == {key: column.dtype.kind for key, column in table(name).items()}

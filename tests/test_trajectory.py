@@ -92,9 +92,12 @@ def test_a_curve_draws_itself():
 
     mpl.use("Agg")
     axes = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names=("fp.target", "fp.global"))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fp.target", "fp.global"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        r"$\Phi_{\mathrm{target}}$",
+        r"$\Phi_{\mathrm{global}}$",
+    ]
     one = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names="fp.other")
-    assert [text.get_text() for text in one.get_legend().get_texts()] == ["fp.other"]
+    assert [text.get_text() for text in one.get_legend().get_texts()] == [r"$\Phi_{\mathrm{other}}$"]
 
 
 def test_a_flow_equals_itself_even_where_its_times_repeat():
