@@ -81,7 +81,9 @@ PATHS = ("image", "start")  # taken as they are
 
 def from_flags(given: Mapping[str, Any]) -> Values:
     """The values of flags, read from their texts."""
-    texts = {name: "--" if isinstance(text, list) else text for name, text in given.items() if name in HELP}  # argparse's
+    texts = {
+        name: "--" if isinstance(text, list) else text for name, text in given.items() if name in HELP
+    }  # argparse's
     values = {name: text if text is None or name in PATHS else value_of(text) for name, text in texts.items()}
     if given.get("over"):
         values["over"] = {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Columns = Mapping[str, Any]
-WIDEST = 100  # characters of an entry that info shows
+WIDEST = 80  # characters of an entry that info shows
 
 
 def curve(given: argparse.Namespace, values: Values) -> int:
@@ -72,7 +72,7 @@ def compare(given: argparse.Namespace, values: Values) -> int:
     tolerance = {"tolerance": values["tolerance"]} if "tolerance" in values else {}
     verdict = dy.compare(first, second, **tolerance)
     print(verdict)
-    made_by = {"holds": "comparison", "provenances": [first.provenance, second.provenance], **tolerance}
+    made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
 
     def draw(axes: Axes) -> None:
         first.plot(axes)
@@ -92,7 +92,8 @@ def sweep(given: argparse.Namespace, values: Values) -> int:
     asked = commands.study(values)
     table = commands.table(asked, given.out, values.get("workers"))
     if given.out is None:
-        for row in zip(table, *(column.tolist() for column in table.values()), strict=False):
+        print(*table)
+        for row in zip(*(column.tolist() for column in table.values()), strict=True):
             print(*row)
     failed = sum(bool(error) for error in table["error"])
     print(f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else ""))
@@ -121,9 +122,7 @@ def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
 def info(given: argparse.Namespace, values: Values) -> int:
     """What made a file, and with --rerun its numbers again; status 1 where they differ."""
     held, made_by, again = _opened(given.file)
-    for key, value in made_by.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        print(f"{key:22}{text if len(text) <= WIDEST else text[:WIDEST] + ' ...'}")
+    _tell(made_by)
     if not given.rerun:
         accept(given.out is None and given.plot is None, "out", given.out or given.plot, "with --rerun")
         return 0
@@ -133,6 +132,16 @@ def info(given: argparse.Namespace, values: Values) -> int:
     print(f"made again: {'the same numbers, to the bit' if largest == 0 else f'differs by up to {largest:.3g}'}")
     _finish(given, save, draw, made_by)
     return 0 if largest == 0 else 1
+
+
+def _tell(made_by: Mapping[str, Any], within: str = "") -> None:
+    """A line for every entry, long ones cut."""
+    for key, value in made_by.items():
+        if isinstance(value, dict):
+            _tell(value, f"{within}{key}.")
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        print(f"{within + key:30} {text if len(text) <= WIDEST else text[:WIDEST] + ' ...'}")
 
 
 def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[Columns, Any, Any]]]:
@@ -161,7 +170,7 @@ def _tabulated(path: Path, said: Mapping[str, Any]) -> Columns:
     if said.get("holds") == "phases":
         return commands.phases_of(dy.rerun(said["provenance"]))
     if said.get("holds") == "comparison":
-        first, second = (dy.rerun(made_by) for made_by in said["provenances"])
+        first, second = (dy.rerun(said[name]) for name in ("first", "second"))
         return _verdicts(dy.compare(first, second, said.get("tolerance", 1e-12)))
     how = f"python -m figures {said['figure']}" if "figure" in said else "the script that made it"
     raise ValueError(f"FILE={str(path)!r}: expected a file of python -m dynamics or of Trajectory.save; use {how}")
