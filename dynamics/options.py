@@ -84,7 +84,7 @@ def from_flags(given: Mapping[str, Any]) -> Values:
     texts = {
         name: "--" if isinstance(text, list) else text for name, text in given.items() if name in HELP
     }  # argparse's
-    values = {name: text if text is None or name in PATHS else value_of(text) for name, text in texts.items()}
+    values: Values = {name: text if text is None or name in PATHS else value_of(text) for name, text in texts.items()}
     if given.get("over"):
         values["over"] = {}
         for text in given["over"]:
