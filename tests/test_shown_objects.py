@@ -291,6 +291,22 @@ def test_a_notebook_shows_the_table_that_a_terminal_shows(name):
         assert any(re.split(r"\s{2,}", written.strip()) == [cell for cell in row if cell] for written in text)
 
 
+def test_a_comparison_and_the_closures_are_tables_of_their_numbers():
+    row = dataclasses.replace(itself().rows[0], largest=0.5, final=0.25, tolerance=1e-3)
+    table = dataclasses.replace(itself(), rows=(row,), times=3)
+    assert [" ".join(written.split()) for written in str(table).splitlines()] == [
+        "coordinate largest final tolerance verdict (3 times)",
+        "fp.target 5.000e-01 2.500e-01 1.0e-03 differs",
+    ]
+    row = dataclasses.replace(closures()["mean-field"], rate=0.5, loss=0.25, seconds=2e-3)
+    assert [
+        " ".join(written.split()) for written in str(dataclasses.replace(closures(), rows=(row,))).splitlines()
+    ] == [
+        "closure mean taken by rate loss cost order of the error",
+        "mean-field mean counts 5.00e-01 2.50e-01 2000 µs 1/C",
+    ]
+
+
 def test_a_notebook_shows_no_markup_from_a_name():
     curve = dataclasses.replace(steps(), names=("<b>bold</b>", *steps().names[1:]), provenance={"query": "<i>&amp;"})
     rows, said = page(curve._repr_html_())
