@@ -21,18 +21,18 @@ Curves
     load, rerun         from a file; again, from what a file says made it
     IntegrationError    how far a solve came that failed, and what drove it there
 Many curves
-    endpoints           where many flows end
+    endpoints -> Endpoints      where many flows end
     sweep               any quantity over any grid, on disk as it comes
 Limits
     half_time, half_time_exponent, plateau, pp_exponent
-    exponent            extrapolated to P → ∞ beside what is derived
-    max_margin          long after attention has locked
+    exponent -> Exponent        extrapolated to P → ∞ beside what is derived
+    max_margin -> MaxMargin     long after attention has locked
 The transformer itself
-    FiniteTransformer   NumPy only: loss, gradient, train
+    FiniteTransformer   NumPy only: loss, gradient, train (or TrainingDiverged)
     compare             a theory curve with a trained one, coordinate by coordinate
     attention_map, attention_diversity, attention_distance
 Compiled code on this machine
-    cache_info, cache_clear
+    cache_info -> CacheInfo, cache_clear
 
 The same from a shell: ``python -m dynamics --help``. What is exact, large-P or continuous-time every docstring says.
 

@@ -35,7 +35,7 @@ AnyRule = Rule | LogRule | IntegralRule | ConditionalRule | SecondOrderRule
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A closed system of ordinary differential equations, made by ``reduce``.
+    """A closed system of ordinary differential equations, made by ``reduce`` of `setting`, `query` and `closure`.
 
     A merged coordinate i stands for mult_i single correlations; its rate is that of one of them. With L_p the query's
     share of the loss, ∂L_p/∂y_i = −mult_i rate_i, so gradient descent is y ← y + η·rate(y) as it stands.
@@ -174,7 +174,7 @@ class System:
             return replace(self, rule=closures.mean_field(self.setting, self.coordinates))
 
     def rate(self, y: npt.ArrayLike) -> Array:
-        """Time derivative of the flow, per single coordinate: (n,); 0 where no float is as small."""
+        """Time derivative of the flow at `y`, (n,), per single coordinate: (n,); 0 where no float is as small."""
         return self._rate_and_loss(self.state(y), self.rule)[0]
 
     def log_rate(self, y: npt.ArrayLike) -> tuple[Array, Array]:
@@ -188,7 +188,7 @@ class System:
             return np.sign(mantissa), np.log(np.abs(mantissa)) + power
 
     def tangent(self, log_t: float, y: npt.ArrayLike) -> Array:
-        """d(y, log t)/dl, l being the length of the curve itself: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
+        """d(y, log t)/dl at `log_t`, l being the curve's own length: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
         return self.loop("tangent")(np.append(self.state(y), log_t), self.rule)
 
     def jacobian(self, y: npt.ArrayLike) -> Array:
@@ -251,7 +251,7 @@ class System:
         return rule, balance.places(rule, self.coordinates, self.setting.masked)
 
     def standard_error(self, y: npt.ArrayLike) -> Array:
-        """Of the rates of the sampled closure: (n,), estimated from the spread of its samples.
+        """Of the rates of the sampled closure at `y`: (n,), estimated from the spread of its samples.
 
         Raises
         ------

@@ -1,6 +1,7 @@
 """What a terminal and a notebook show of an object: one short line, and a table."""
 
 import dataclasses
+import inspect
 import math
 import re
 from functools import cache
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import derivations as dv
 import dynamics as dy
+import figures
 from dynamics.shown import LONGEST, MOST_ROWS, Sheet, line, moment, number, power
 from figures.table import Table
 from tests.settings import THREE, TWO, WIDE
@@ -394,3 +397,22 @@ def test_a_curve_of_no_or_one_record_is_shown(records):
     assert repr(curve).startswith(f"Trajectory(descent, {records} time")
     assert len(curve.sheet().head) == 1 + records
     assert len(page(curve._repr_html_())[0]) == 1 + len(curve.sheet().rows) - (0 if records else 1)
+
+
+def test_the_page_of_the_package_names_everything_in_it():
+    assert [name for name in dy.__all__ if name not in dy.__doc__] == []
+
+
+FUNCTIONS = [
+    *(one for one in (getattr(dy, name) for name in dy.__all__) if not isinstance(one, type)),
+    *(dy.Setting, dy.FiniteTransformer, dy.FiniteTransformer.train, dy.FiniteTransformer.attention),
+    *(dy.Geometry.single_cluster, dy.Geometry.scaling, dy.Geometry.from_labels, dy.Geometry.from_image),
+    *(dy.System.rate, dy.System.terms, dy.System.attention, dy.System.equations, dy.Trajectory.plot),
+    *(figures.data, figures.draw, figures.read, dv.result),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__qualname__)
+def test_a_docstring_has_every_argument(function):
+    told = inspect.getdoc(function)
+    assert [name for name in inspect.signature(function).parameters if name not in told] in ([], ["self"])
