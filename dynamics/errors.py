@@ -81,6 +81,6 @@ def accept_records(numbers: int, every: int) -> None:
 
 def rows_and_columns(grid: Any) -> tuple[int, int]:
     """A grid of patches, (H, W), or a ValueError."""
-    pair = isinstance(grid, (tuple, list, np.ndarray)) and np.shape(grid) == (2,)
+    pair = isinstance(grid, (tuple, list, np.ndarray)) and len(np.atleast_1d(np.asarray(grid, dtype=object))) == 2
     accept(pair, "grid", grid, "rows and columns of patches, (H, W)")
     return whole_number("grid", grid[0], 1), whole_number("grid", grid[1], 1)

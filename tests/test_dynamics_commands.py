@@ -17,6 +17,7 @@ from dynamics.__main__ import COMMANDS, _own, main
 from dynamics.commands import _name
 from dynamics.files import columns
 from dynamics.options import HELP, value_of
+from tests.said import said
 from tests.settings import TWO, WIDE
 
 ROOT = Path(__file__).parent.parent
@@ -45,14 +46,14 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def ran(capsys, *arguments):
-    """Exit status and the lines on standard output; nothing but a bar goes to the other."""
+    """Exit status and the lines on standard output; nothing goes to the other."""
     try:
         status = main([str(one) for one in arguments])
     except SystemExit as stop:
         status = stop.code
-    said = capsys.readouterr()
-    assert said.err == ""
-    return status, said.out.splitlines()
+    printed = capsys.readouterr()
+    assert said(printed.err) == ""
+    return status, printed.out.splitlines()
 
 
 def same(path, curve):
@@ -151,11 +152,11 @@ def test_a_file_gives_the_options_and_flags_win(capsys):
 @pytest.mark.parametrize("suffix", [".npz", ".csv"])
 def test_a_flow_is_that_of_the_api(capsys, suffix):
     out = f"flow{suffix}"
-    status, said = ran(capsys, "integrate", *LOCAL, "--until", "target,0.5", "--rtol", "1e-6", "--out", out)
+    status, lines = ran(capsys, "integrate", *LOCAL, "--until", "target,0.5", "--rtol", "1e-6", "--out", out)
     flow = dy.integrate(SYSTEM, until=("target", 0.5), rtol=1e-6)
     assert status == 0
     assert same(out, flow).provenance == json.loads(json.dumps(flow.provenance))
-    assert said == [*flow.sheet().text().splitlines(), out]
+    assert lines == [*flow.sheet().text().splitlines(), out]
 
 
 def test_a_flow_goes_on_from_a_file(capsys):
@@ -172,10 +173,10 @@ def test_descent_and_training_are_those_of_the_api_and_agree(capsys):
     same("steps.csv", dy.descend(dy.reduce(TWO, 3), 0.5, 30, every=5))
     training = dy.FiniteTransformer(TWO, seed=4).train(0.5, 30, every=5).of(3)
     same("run.npz", training)
-    status, said = ran(capsys, "compare", "steps.csv", "run.npz", "--out", "verdict.csv", "--plot", "both.svg")
+    status, lines = ran(capsys, "compare", "steps.csv", "run.npz", "--out", "verdict.csv", "--plot", "both.svg")
     assert status == 0
     verdict = dy.compare(dy.load("steps.csv"), training)
-    assert said == [*str(verdict).splitlines(), "verdict.csv", "both.svg"]
+    assert lines == [*str(verdict).splitlines(), "verdict.csv", "both.svg"]
     assert pd.read_csv("verdict.csv")["largest"].tolist() == [row.largest for row in verdict.rows]
     assert ran(capsys, "compare", *OF_TWO, *steps)[0] == 0
     assert ran(capsys, "compare", *OF_TWO, *steps, "--tolerance", "0")[0] == 1
@@ -217,10 +218,10 @@ def test_a_latent_may_have_a_law_of_scipy(capsys):
 
 def test_a_sweep_is_that_of_the_api(capsys, monkeypatch):
     over = ("--over", "latent=0.5,1,2", "--over", "mask_ratio=0.25:0.75:3")
-    status, said = ran(
+    status, lines = ran(
         capsys, "sweep", *LOCAL, *over, "--measure", "half_time,plateau", "--out", "a.csv", "--plot", "a.png"
     )
-    assert (status, said) == (0, ["9 points", "a.csv", "a.png"])
+    assert (status, lines) == (0, ["9 points", "a.csv", "a.png"])
 
     def build(latent, mask_ratio):
         return dy.reduce(dy.Setting(WIDE.geometry, latent=latent, mask_ratio=mask_ratio), "local", "mean-field")
@@ -236,23 +237,23 @@ def test_a_sweep_is_that_of_the_api(capsys, monkeypatch):
 
 def test_a_sweep_goes_over_processes_and_geometries_and_says_what_failed(capsys):
     sweep = ("sweep", "--global-size", "4", "--query", "local", "--local-areas", "2", "--over", "local_size=0,2,3")
-    status, said = ran(capsys, *sweep, "--workers", "2", "--out", "a.csv")
-    assert (status, said[0]) == (0, "3 points, 1 of them failed: see the column error")
+    status, lines = ran(capsys, *sweep, "--workers", "2", "--out", "a.csv")
+    assert (status, lines[0]) == (0, "3 points, 1 of them failed: see the column error")
     read = pd.read_csv("a.csv")
     assert read["error"].fillna("").tolist() == ["local_size=0: expected a whole number in [1, 10000000]", "", ""]
     system = dy.reduce(dy.Setting(dy.Geometry.single_cluster(4, 3, 2)), "local")
     assert read["half_time"].tolist()[2] == pytest.approx(dy.half_time(system), rel=1e-14)
-    status, said = ran(capsys, *sweep)
-    assert [line.split()[0] for line in said] == ["local_size", "0", "2", "3", "3"]
-    assert float(said[2].split()[1]) == read["half_time"].tolist()[1]
+    status, lines = ran(capsys, *sweep)
+    assert [line.split()[0] for line in lines] == ["local_size", "0", "2", "3", "3"]
+    assert float(lines[2].split()[1]) == read["half_time"].tolist()[1]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_phases_and_their_picture(capsys, suffix):
     flow = dy.integrate(SYSTEM, until=("target", 0.5))
-    status, said = ran(capsys, "phases", *LOCAL, "--until", "target,0.5", "--out", "a.csv", "--plot", f"a{suffix}")
+    status, lines = ran(capsys, "phases", *LOCAL, "--until", "target,0.5", "--out", "a.csv", "--plot", f"a{suffix}")
     assert status == 0
-    assert [line.split()[0] for line in said[:2]] == [phase.name for phase in flow.phases]
+    assert [line.split()[0] for line in lines[:2]] == [phase.name for phase in flow.phases]
     read = pd.read_csv("a.csv")
     assert read["log_end"].tolist() == [phase.log_end for phase in flow.phases]
     assert read["fp.global"].tolist() == [phase.state[1] for phase in flow.phases]
@@ -274,11 +275,11 @@ def test_a_file_says_what_made_it_and_is_made_again_to_the_bit(capsys):
     }
     for name, command in made.items():
         assert ran(capsys, *command, "--out", name)[0] == 0
-        status, said = ran(capsys, "info", name)
+        status, lines = ran(capsys, "info", name)
         assert status == 0
-        assert any("numpy" in line for line in said), name  # versions among them
-        status, said = ran(capsys, "info", name, "--rerun", "--out", f"again-{name}")
-        assert (status, said[-2:]) == (0, ["made again: the same numbers, to the bit", f"again-{name}"])
+        assert any("numpy" in line for line in lines), name  # versions among them
+        status, lines = ran(capsys, "info", name, "--rerun", "--out", f"again-{name}")
+        assert (status, lines[-2:]) == (0, ["made again: the same numbers, to the bit", f"again-{name}"])
         if name.endswith(".csv"):
             read = [pd.read_csv(path).drop(columns="made_by") for path in (name, f"again-{name}")]
             pd.testing.assert_frame_equal(*read, check_exact=True)
@@ -289,16 +290,16 @@ def test_numbers_that_are_not_those_made_again_are_seen(capsys):
     flow = dy.integrate(SYSTEM, t_end=5.0)
     flow.y[1, 3] += 1e-3
     flow.save("a.npz")
-    status, said = ran(capsys, "info", "a.npz", "--rerun")
-    assert (status, said[-1]) == (1, "made again: differs by up to 0.001")
+    status, lines = ran(capsys, "info", "a.npz", "--rerun")
+    assert (status, lines[-1]) == (1, "made again: differs by up to 0.001")
 
 
 def test_of_a_solve_that_fails_what_there_is_is_kept(capsys):
     command = ["integrate", *LOCAL, "--t-end", "1e9", "--time-limit", "1e-9", "--out", "a.csv"]
     assert main(command) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("time_limit=1e-09: over before the end (at log t = ")
-    assert said.endswith("; the curve so far is in 'a.failed.csv'\n")
+    error = said(capsys.readouterr().err)
+    assert error.startswith("time_limit=1e-09: over before the end (at log t = ")
+    assert error.endswith("; the curve so far is in 'a.failed.csv'\n")
     assert len(dy.load("a.failed.csv").t) == 2
     assert not Path("a.csv").exists()
 
@@ -317,5 +318,5 @@ def test_an_older_result_stays_where_a_command_fails(capsys):
     ran(capsys, "integrate", *LOCAL, "--t-end", "1", "--out", "a.csv")
     text = Path("a.csv").read_bytes()
     assert main(["integrate", *LOCAL, "--t-end", "-1", "--out", "a.csv"]) == 2
-    assert capsys.readouterr().err == "t_end=-1: expected a time after 0, at most 1.01e+304\n"
+    assert said(capsys.readouterr().err) == "t_end=-1: expected a time after 0, at most 1.01e+304\n"
     assert Path("a.csv").read_bytes() == text

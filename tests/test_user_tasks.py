@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.said import said
+
 ROOT = Path(__file__).parent.parent
 PYTHON = {
     "When does a local query find its own area, and what happens first?": """
@@ -166,16 +168,16 @@ def test_a_task_runs_as_it_is_printed(task, tmp_path, monkeypatch):
 def test_from_a_shell_with_a_job_in_a_file(tmp_path):
     """Run a job that a file describes, vary it by a flag, and make its numbers again from the result alone."""
     (tmp_path / "job.toml").write_text(JOB)
-    said = []
+    printed = []
     for line in SHELL.strip().splitlines():
         command = [sys.executable if word == "python" else word for word in shlex.split(line)]
         done = subprocess.run(
             command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
         )
-        assert (done.returncode, done.stderr) == (0, "")
-        said.append(done.stdout)
-    assert "attention on target = 0.5" in said[0]
-    assert said[2].splitlines()[-1] == "made again: the same numbers, to the bit"
+        assert (done.returncode, said(done.stderr)) == (0, "")
+        printed.append(done.stdout)
+    assert "attention on target = 0.5" in printed[0]
+    assert printed[2].splitlines()[-1] == "made again: the same numbers, to the bit"
     ends = [pd.read_csv(tmp_path / name)["t"].iloc[-1] for name in ("flow.csv", "other.csv")]
     assert [round(end, 1) for end in ends] == [52.6, 75.2]
     assert (tmp_path / "flow.pdf").read_bytes().startswith(b"%PDF")
