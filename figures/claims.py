@@ -35,8 +35,6 @@ COLUMNS = {
     "verdict": "holds, holds in the limit, does not hold, or not testable here",
     "note": "how the claim was read, or why it is not testable",
 }
-# How much the last rung moved a limit: 1e-3, between solves that are 1e-9 off.
-TOLERANCES = {"uncertainty": 1e-5}
 QUICK: dict[str, Any] = {"kappas": 5, "limits": ((0.98, 0.3),), "geometries": ((40, 6, 4), (88, 2, 4))}
 QUICK |= {"states": 50, "latents": (1.0, 4.0)}
 HOLDS, IN_THE_LIMIT, FAILS, UNTESTABLE = "holds", "holds in the limit", "does not hold", "not testable here"
