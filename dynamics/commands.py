@@ -19,6 +19,7 @@ import dynamics as dy
 from derivations._shell import nearest
 from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
 from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values
+from dynamics.study import points_of
 from dynamics.system import System
 from dynamics.table import Column
 
@@ -174,6 +175,8 @@ def study(given: Values) -> Values:
     swept = (*GEOMETRY, *SETTING, *EQUATIONS)
     for name in over:
         accept(name in swept, "over", name, f"an option of geometry, setting or equations{nearest(name, swept)}")
+    with _named({f"grid[{name!r}]": f"over {name}" for name in over}):
+        points_of(over)  # or it says what is wrong
     names = asked if isinstance(asked, list) else [asked]
     for name in names:
         expected = f"{', '.join(MEASURES)}{nearest(name, MEASURES)}"
@@ -204,8 +207,6 @@ def table(asked: Values, out: Path | None, workers: int | None) -> dict[str, Col
 
 def _some_point(build: Callable[..., System], over: Values) -> None:
     """Build points until one can be built: where none can, the first says why."""
-    from dynamics.study import points_of
-
     first: ValueError | None = None
     columns = points_of(over)[0]
     for values in zip(*(column.tolist() for column in columns.values()), strict=True):

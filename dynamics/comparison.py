@@ -101,7 +101,7 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     for name, curve in (("first", first), ("second", second)):
         accept(isinstance(curve, Trajectory), name, curve, "a Trajectory: a flow, a descent or training.of(query)")
     accept(first.names == second.names, "second", second.names, f"a trajectory of {first.names}")
-    tolerance = real_number("tolerance", tolerance, lambda number: number >= 0, "a number >= 0")
+    tolerance = accepted(tolerance)
     if np.array_equal(first.t, second.t):  # times may repeat: where attention locks on they differ by less than a float
         after = np.arange(len(first.t))
     else:
@@ -115,6 +115,11 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     return Comparison(
         tuple(Difference(name, float(most), float(last), tolerance) for name, most, last in rows), int(common.sum())
     )
+
+
+def accepted(tolerance: float) -> float:
+    """The tolerance as a float, or a ValueError."""
+    return real_number("tolerance", tolerance, lambda number: number >= 0, "a number >= 0")
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import dynamics as dy
-from derivations import _csv
-from derivations._shell import write_beside, write_picture
+from derivations import _csv, source_hash
+from derivations._shell import versions, write_beside, write_picture
 from dynamics import commands
 from dynamics.commands import largest_difference
+from dynamics.comparison import accepted
 from dynamics.errors import accept
 from dynamics.files import columns
 from dynamics.options import Values
@@ -64,12 +65,12 @@ def phases(given: argparse.Namespace, values: Values) -> int:
 
 def compare(given: argparse.Namespace, values: Values) -> int:
     """Two trajectories; status 1 where they differ."""
+    tolerance = {"tolerance": accepted(values["tolerance"])} if "tolerance" in values else {}
     if given.files:
         accept(len(given.files) == 2, "FILE", [str(path) for path in given.files], "two trajectories")
         first, second = (dy.load(path) for path in given.files)
     else:
         first, second = commands.descent(values), commands.training(values)
-    tolerance = {"tolerance": values["tolerance"]} if "tolerance" in values else {}
     verdict = dy.compare(first, second, **tolerance)
     print(verdict)
     made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
@@ -90,6 +91,8 @@ def _verdicts(verdict: Any) -> dict[str, list[Any]]:
 def sweep(given: argparse.Namespace, values: Values) -> int:
     """A quantity over a grid."""
     asked = commands.study(values)
+    numbers = [name for name, axis in asked["over"].items() if not isinstance(axis[0], str)]
+    accept(given.plot is None or len(numbers) > 0, "plot", str(given.plot), "a parameter of numbers to draw against")
     table = commands.table(asked, given.out, values.get("workers"))
     if given.out is None:
         print(*table)
@@ -97,16 +100,14 @@ def sweep(given: argparse.Namespace, values: Values) -> int:
             print(*row)
     failed = sum(bool(error) for error in table["error"])
     print(f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else ""))
-    over, name = [*asked["over"]], asked["measure"][0]
+    over, name = sorted(asked["over"], key=lambda name: name not in numbers), asked["measure"][0]
     _finish(given, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
     return 0
 
 
 def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
-    """A measure against the first parameter of numbers, a line for every value of the others."""
-    numbers = [one for one in over if table[one].dtype.kind in "biuf"]
-    accept(len(numbers) > 0, "plot", over, "a parameter of numbers to draw against")
-    across, *others = [numbers[0], *(one for one in over if one != numbers[0])]
+    """A measure against the first parameter, a line for every value of the others."""
+    across, *others = over
     kinds = list(dict.fromkeys(zip(*(table[one].tolist() for one in others), strict=True))) if others else [()]
     for i, kind in enumerate(kinds):
         chosen = np.all([table[one] == value for one, value in zip(others, kind, strict=True)] or [True], axis=0)
@@ -129,7 +130,8 @@ def info(given: argparse.Namespace, values: Values) -> int:
     found, save, draw = again()
     accept(list(found) == list(held), "FILE", str(given.file), f"the columns {', '.join(found)}")
     largest = max(largest_difference(held[name], found[name]) for name in found)
-    print(f"made again: {'the same numbers, to the bit' if largest == 0 else f'differs by up to {largest:.3g}'}")
+    differs = "; ".join([f"differs by up to {largest:.3g}", *_changed(made_by)])
+    print(f"made again: {differs if largest else 'the same numbers, to the bit'}")
     _finish(given, save, draw, made_by)
     return 0 if largest == 0 else 1
 
@@ -142,6 +144,14 @@ def _tell(made_by: Mapping[str, Any], within: str = "") -> None:
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         print(f"{within + key:30} {text if len(text) <= WIDEST else text[:WIDEST] + ' ...'}")
+
+
+def _changed(made_by: Mapping[str, Any]) -> Iterator[str]:
+    """What is another here than where a file was made."""
+    made = made_by.get("provenance", made_by.get("first", made_by))
+    now = versions() | {"equations": source_hash()}
+    then = made.get("versions", {}) | ({"equations": made["equations"]} if "equations" in made else {})
+    yield from (f"{name} was {then[name]}, here {now[name]}" for name in then if then[name] != now.get(name))
 
 
 def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[Columns, Any, Any]]]:

@@ -250,7 +250,12 @@ def test_errors_name_option_value_and_what_is_accepted(line, error, tmp_path):
         (("sweep", "--labels", "[[0,0,1,1]]"), "over=None: expected --over NAME=VALUES"),
         (("sweep", "--over", "mask_ratio"), "over='mask_ratio': expected NAME=VALUE"),
         (("sweep", "--over", "mask_ratoi=1"), "over='mask_ratoi': .*; did you mean 'mask_ratio'"),
-        (("sweep", "--over", "latent=0:1"), r"grid\['latent'\]|geometry=None"),
+        (("sweep", "--over", "latent=1,x"), "over latent=.*: expected numbers, or words"),
+        (("sweep", "--over", "latent=[]"), r"over latent=\[\]: expected numbers, or words"),
+        (
+            ("sweep", "--labels", "[[0,0,1,1]]", "--over", "closure=exact", "--plot", "a.png"),
+            "plot='a.png': expected a parameter of numbers",
+        ),
         (("sweep", "--over", "latent=1", "--measure", "halftime"), "measure='halftime': .*; did you mean 'half_time'"),
         (("compare", "a.npz"), r"FILE=\['a.npz'\]: expected two trajectories"),
         (("compare", "a.npz", "b.npz"), "path='a.npz': expected a file written by Trajectory.save: No such file"),

@@ -292,6 +292,10 @@ def test_numbers_that_are_not_those_made_again_are_seen(capsys):
     flow.save("a.npz")
     status, lines = ran(capsys, "info", "a.npz", "--rerun")
     assert (status, lines[-1]) == (1, "made again: differs by up to 0.001")
+    flow.provenance["versions"]["numpy"] = "1.0"
+    flow.save("a.npz")
+    here = f"; numpy was 1.0, here {np.__version__}"
+    assert ran(capsys, "info", "a.npz", "--rerun")[1][-1] == f"made again: differs by up to 0.001{here}"
 
 
 def test_of_a_solve_that_fails_what_there_is_is_kept(capsys):
