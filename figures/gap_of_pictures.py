@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 import dynamics as dy
 from figures import maps, plane, style
@@ -26,6 +27,8 @@ from figures.table import Table, distinct, rows, select, stack
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
 
 SIZE = (style.PAGE, 3.5)
 LOOK = tuple(
@@ -147,7 +150,7 @@ def _curve(axis: Axes, table: Table, look: tuple[str, str, str], place: int, lab
     axis.errorbar(
         x,
         middle,
-        (middle - low, high - middle),
+        _whiskers(low, middle, high),
         color=colour,
         marker=marker,
         linestyle=line,
@@ -163,9 +166,14 @@ def _path(axis: Axes, table: Table, look: tuple[str, str, str]) -> None:
     kappa_c = np.array([np.median(grid["kappa_c"]) for grid in at])
     low, middle, high = np.array([np.quantile(grid["kappa_s"], (0, 0.5, 1)) for grid in at]).T
     axis.errorbar(
-        kappa_c, middle, (middle - low, high - middle), color=colour, linestyle=line, elinewidth=0.4, capsize=0
+        kappa_c, middle, _whiskers(low, middle, high), color=colour, linestyle=line, elinewidth=0.4, capsize=0
     )
     axis.scatter(kappa_c, middle, np.linspace(4, 22, len(at)), color=colour, marker=marker, zorder=3)
+
+
+def _whiskers(low: Array, middle: Array, high: Array) -> tuple[list[float], list[float]]:
+    """Lengths of the error bars: lists, since of arrays of one number NumPy warns Matplotlib before 2.4."""
+    return (middle - low).tolist(), (high - middle).tolist()
 
 
 def _same_shares(axis: Axes, table: Table) -> None:
