@@ -1,7 +1,7 @@
 """CSV that spreadsheets and pandas open as it is, and that says what made it.
 
 The first row names the columns. The last column, ``made_by``, holds a JSON object in its first cell and nothing below:
-what made the file, the format, and a hash of all other cells.
+what made the file, the format, and a hash of that and of all other cells.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def write(path: Path, columns: Mapping[str, Iterable[Any]], made_by: Mapping[str
     writer = _writer(lines)
     writer.writerow(columns)
     writer.writerows([("" if one != one else one) for one in row] for row in zip(*columns.values(), strict=True))
-    said = json.dumps({**made_by, "format": FORMAT, "hash": _hash(lines)}).replace('"', '""')
+    record = {**made_by, "format": FORMAT}
+    said = json.dumps({**record, "hash": _hash(lines, record)}).replace('"', '""')
     mark = "" if all(map(str.isascii, lines)) else "\ufeff"  # or spreadsheets take UTF-8 for something else
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(mark)
@@ -54,10 +55,11 @@ def read(path: Path, expected: str, argument: str = "path") -> tuple[dict[str, l
     refusal = f"{argument}={str(path)!r}: expected {expected}, whole and unchanged"
     if not known:
         raise ValueError(refusal)
-    accept_format(path, said)
     lines: list[str] = []
     _writer(lines).writerows([names, *zip(*columns, strict=True)])
-    if said.pop("hash", None) != _hash(lines):
+    known, record = said.pop("hash", None), dict(said)
+    accept_format(path, said)
+    if known != _hash(lines, record):
         raise ValueError(refusal)
     return dict(zip(names, map(list, columns), strict=True)), said
 
@@ -73,8 +75,8 @@ def _last(made_by: str) -> Iterator[str]:
     yield from repeat("")
 
 
-def _hash(lines: Sequence[str]) -> str:
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+def _hash(lines: Sequence[str], record: Mapping[str, Any]) -> str:
+    return hashlib.sha256("".join([*lines, json.dumps(record)]).encode()).hexdigest()[:16]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import json
 import os
 import platform
@@ -25,6 +26,9 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As the one of argparse; but what is unknown is an error here, where it is known what is near."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # Φ is no reason to fail, where the encoding does not have it
+                stream.reconfigure(errors="backslashreplace")
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
@@ -40,8 +44,11 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: Any, known: Collection[str]) -> str:
     """Words to add to an error: the known word that one may have been meant for, if any is near."""
-    near = difflib.get_close_matches(word, known, 1) if isinstance(word, str) else []
-    return f"; did you mean {near[0]!r}?" if near else ""
+    if not isinstance(word, str) or word in known:
+        return ""
+    spelt = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), spelt, 1)
+    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
 
 
 def write_picture(figure: Any, path: Path, suffix: str, title: str, made_by: Mapping[str, Any]) -> None:
@@ -133,6 +140,7 @@ def run(main: Callable[[], None], debug: bool) -> int:
     """Run a command: exit status 0, or 2 after one line on stderr; a trace only where `debug`."""
     try:
         main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return _interrupted()
     except SystemError as error:

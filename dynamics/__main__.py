@@ -13,7 +13,7 @@ from derivations._shell import PICTURES, Parser, accept_output, one_thread, run
 from dynamics import options
 from dynamics.options import DESCENT, EQUATIONS, FLOW, GEOMETRY, HELP, SETTING, TRANSFORMER, Values
 
-TABLES = ".npz", ".csv"
+SUFFIXES = ".npz", ".csv"  # of trajectories
 AREAS = "--global-size 40 --local-size 6 --local-areas 4"
 
 
@@ -36,32 +36,34 @@ COMMANDS = {
         "  python -m dynamics integrate --log10-patches 1000 --kappa-c 0.98 --kappa-s 0.3 --query local \\\n"
         "      --closure mean-field --until target,0.5",
         _REDUCED | {"solver": FLOW},
-        TABLES,
+        SUFFIXES,
     ),
     "descend": Command(
         "gradient descent on the reduced equations of one query",
-        f"  python -m dynamics descend {AREAS} --query local --step-size 0.5 --steps 200 --out steps.csv",
+        "  python -m dynamics descend --labels '[[0,0,0,1,1,2,2]]' --query 3 --step-size 0.5 --steps 200 \\\n"
+        "      --out steps.csv",
         _REDUCED | {"steps": (*DESCENT, "start")},
-        TABLES,
+        SUFFIXES,
     ),
     "train": Command(
         "train the finite transformer; the curves of one query",
         "  python -m dynamics train --labels '[[0,0,0,1,1,2,2]]' --query 3 --step-size 0.5 --steps 200 --out run.npz\n"
         f"  python -m dynamics train {AREAS} --query local --basis coordinates --samples 256 --step-size 1 --steps 100",
         _PROBLEM | {"query": ("query",)} | _TRAINING,
-        TABLES,
+        SUFFIXES,
     ),
     "compare": Command(
         "hold two trajectories against each other: two files, or a descent and the training it stands for",
-        "  python -m dynamics compare steps.npz run.npz\n"
+        "  python -m dynamics compare steps.csv run.npz\n"
         "  python -m dynamics compare --labels '[[0,0,0,1,1,2,2]]' --query 3 --step-size 0.5 --steps 200",
         _REDUCED | _TRAINING | {"verdict": ("tolerance",)},
         (".csv",),
     ),
     "sweep": Command(
         "measure half-times and the like over a grid of options",
-        f"  python -m dynamics sweep {AREAS} --query local --over mask_ratio=0.1:0.9:9 --over latent=0.5,1,2 \\\n"
-        "      --measure half_time,plateau --closure mean-field --out half_times.csv\n"
+        f"  python -m dynamics sweep {AREAS} --query local --over latent=0.5:2:4 --out half_times.csv\n"
+        f"  python -m dynamics sweep {AREAS} --query local --over mask_ratio=0.25:0.75:3 --over latent=0.5,1,2 \\\n"
+        "      --closure mean-field --measure half_time,plateau --plot half_times.pdf\n"
         "  python -m dynamics sweep --kappa-c 0.98 --kappa-s 0.3 --query local --closure mean-field \\\n"
         "      --over log10_patches=3:1000:20:log --measure half_time_exponent --plot exponents.pdf",
         _REDUCED | {"sweep": ("measure", "workers")},
@@ -77,7 +79,7 @@ COMMANDS = {
         "say what made a file, and make it again",
         "  python -m dynamics info flow.npz\n  python -m dynamics info flow.npz --rerun --out again.npz",
         {},
-        TABLES,
+        SUFFIXES,
     ),
 }
 INTRODUCTION = """\
@@ -130,8 +132,13 @@ def _values(given: argparse.Namespace, command: Command) -> Values:
     """What is asked for, by file and by flags."""
     config: Values = {}
     if getattr(given, "config", None):
-        known = (*_own(command), *(("over",) if given.command == "sweep" else ()))
-        config = options.from_file(given.config, known, _aliases(command))
+        config = options.from_file(given.config, (*_own(command), *(("over",) if given.command == "sweep" else ())))
+    for name in options.FILES:
+        text = config.pop(name, None)
+        if text is not None and getattr(given, name) is None:
+            if not isinstance(text, str):
+                raise ValueError(f"{name}={text!r}: expected the name of a file")
+            setattr(given, name, Path(text))
     return options.merged(config, options.from_flags(vars(given)))
 
 
@@ -139,7 +146,6 @@ def _values(given: argparse.Namespace, command: Command) -> Values:
 def _parser() -> Parser:
     look: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     epilog = "\n".join(["examples:", *(command.examples.splitlines()[0] for command in COMMANDS.values())])
-    epilog = epilog.replace("\\", "...")
     parser = Parser(prog="python -m dynamics", description=INTRODUCTION, epilog=epilog, **look)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():

@@ -31,17 +31,19 @@ def rerun(made_by: Trajectory | Mapping[str, Any]) -> Trajectory:
     Returns
     -------
     Trajectory
-        With the same versions on the same kind of machine the same numbers, to the bit; but of a training that went
-        on from another after its transformer drew other samples in between.
+        With the same versions on the same kind of machine the same numbers, to the bit; but of a training whose
+        transformer drew other samples before.
 
     Raises
     ------
     ValueError
-        If it does not say enough: it went on from a Q, or another version made it.
+        If it does not say enough: it went on from a training or a Q, did not come to its end, or another version made
+        it.
     """
     made = made_by.provenance if isinstance(made_by, Trajectory) else made_by
     accept(isinstance(made, Mapping), "made_by", made_by, "a Trajectory or its provenance")
     try:
+        accept(not made.get("failed"), "ended", made.get("ended"), "a curve that came to its end")
         setting = _setting(made)
         if made["kind"] == "training":
             return _training(setting, made)
@@ -67,7 +69,8 @@ def _system(setting: Setting, made: Mapping[str, Any]) -> System:
     chosen = {name: made[key] for key, name in _REDUCED.items() if key in made}
     if made["closure"] != "exact":
         del chosen["method"]
-    return reduce(setting, made["query"], made["closure"], merge=made["merge"], **chosen)
+    more = {"merge": made["merge"], "compiled": made.get("compiled")}
+    return reduce(setting, made["query"], made["closure"], **more, **chosen)
 
 
 def _start(system: System, start: Any) -> Any:
@@ -83,7 +86,7 @@ def _start(system: System, start: Any) -> Any:
 
 
 def _training(setting: Setting, made: Mapping[str, Any]) -> Trajectory:
-    accept(made["start"] != "a Q", "start", made["start"], "a training from Q = 0: the Q it began at is not on record")
+    accept(made["start"] == "Q = 0", "start", made["start"], "Q = 0: the Q it began at is not on record")
     model = FiniteTransformer(setting, made["seed"], made["dimension"], made["basis"])
     training = model.train(made["step_size"], made["steps"], made["samples"], made["every"])
     return training.of(made["query"])

@@ -24,7 +24,8 @@ class IntegrationError(RuntimeError):
     t, log_t : float
         Its time, and the logarithm.
     terms : dict
-        The terms of the rate there, as of ``System.terms``: name of coordinate -> {name of term: value}.
+        The terms of the rate there, as of ``System.terms``: name of coordinate -> {name of term: value}. Empty where an
+        exact mean has too many rows to keep them apart.
     eigenvalues : (n,) array
         Of the Jacobian there, ascending; they are real, as the flow is one along a gradient. NaN where the Jacobian
         leaves the range of floats (P > 10¹⁰⁰). The most negative one is the rate that bounds an explicit step in time.
@@ -55,7 +56,10 @@ class IntegrationError(RuntimeError):
     @cached_property
     def terms(self) -> dict[str, dict[str, float]]:
         """The terms of the rate at the last good state."""
-        return self.system.terms(self.state)
+        try:
+            return self.system.terms(self.state)
+        except ValueError:
+            return {}
 
     @cached_property
     def eigenvalues(self) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,6 +27,7 @@ SUFFIXES = ".npz", ".csv"
 _NO_ARCHIVE: tuple[type[Exception], ...] = (
     *(ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError, OverflowError, MemoryError),
     *(OSError, RuntimeError, NotImplementedError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile),
+    tokenize.TokenError,
 )
 
 

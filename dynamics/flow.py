@@ -147,22 +147,23 @@ def integrate(
     made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": list(until) if until else None}
     made |= {"t_eval": None if times is None else times.tolist()}
     made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
-    curve = _trajectory(system, "flow", log_t, at, states, options | made | {"ended": ended}, phases)
     if not whole:
-        reason = (
-            f"time_limit={time_limit}: over before the end" if out_of_time else _why(system, solution, curve, until)
-        )
-        raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve, system)
+        late = f"time_limit={time_limit}: over before the end"
+        ended = late if out_of_time else _why(system, solution, states, until)
+    made |= {"ended": ended, "failed": not whole}
+    curve = _trajectory(system, "flow", log_t, at, states, options | made, phases)
+    if not whole:
+        raise IntegrationError(f"{ended} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve, system)
     return curve
 
 
-def _why(system: System, solution: Any, curve: Trajectory, until: Until) -> str:
+def _why(system: System, solution: Any, states: Array, until: Until) -> str:
     """Why a flow did not come to its end."""
     if solution.status < 0:
         return str(solution.message)
     if until is None or not np.isfinite(solution.y).all():
         return "the solver left the finite numbers"
-    seen = system.attention_along(curve.y, until[2] if len(until) == 3 else None)[until[0]]
+    seen = system.attention_along(states, until[2] if len(until) == 3 else None)[until[0]]
     return f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
 
 
@@ -207,8 +208,8 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     same_grid = t == done * step_size  # then n steps and m steps have the times of n + m, bit for bit
     times = (done + iteration) * step_size if same_grid else t + iteration * step_size
     made = {"step_size": step_size, "steps": steps, "every": every, "start": _described(start)}
-    made |= {"iterations": done + steps}
     kept = states.shape[1] if finite.all() else int(finite.argmin())
+    made |= {"iterations": done + int(iteration[kept - 1]), "failed": kept < states.shape[1]}
     with np.errstate(divide="ignore"):
         log_times = np.log(times[:kept])
     phases = divide_records(system, log_times, states[:, :kept], "the end of the descent")
@@ -324,6 +325,7 @@ def _trajectory(
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",
         "method of the mean": system.method,
         **system.options,
+        **({} if system.compiled is None else {"compiled": system.compiled}),
         **system.setting.provenance,
         "equations": source_hash(),
         "versions": versions().copy(),

@@ -118,7 +118,10 @@ def _nodes(law: Any) -> tuple[Array, Array]:
         values = np.arange(first, last + 1)
         weights = law.pmf(values)
         return values[weights > 0], weights[weights > 0] / weights.sum()
-    return _gauss(*_fine_law(law))
+    try:
+        return _gauss(*_fine_law(law))
+    except (ArithmeticError, ValueError) as error:
+        raise ValueError(f"latent.support()={(first, last)}: expected {expected}, and wider") from error
 
 
 def _fine_law(law: Any) -> tuple[Array, Array]:

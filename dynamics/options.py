@@ -73,10 +73,14 @@ HELP: dict[str, tuple[str, str]] = {
     "basis": ("NAME", "random or coordinates"),
     "threads": ("N", "threads that share the samples"),
     "tolerance": ("X", "largest difference that counts as agreement; 1e-12 by default"),
-    "measure": ("NAME,...", "what to measure, as the functions of the API are named"),
+    "measure": (
+        "NAME,...",
+        "half_time (log T, by default), half_time_exponent, plateau, pp_exponent, information_gap or loss_floor",
+    ),
     "workers": ("N", "processes that share the points; by default threads do"),
 }
 PATHS = ("image", "start")  # taken as they are
+FILES = ("out", "plot")
 
 
 def from_flags(given: Mapping[str, Any]) -> Values:
@@ -124,11 +128,15 @@ def _range(text: str) -> Any:
     return (np.geomspace if scale else np.linspace)(first, last, count).tolist()
 
 
-def from_file(path: Path, known: Iterable[str], aliases: Mapping[str, str]) -> Values:
-    """The values in a TOML file, by the same names as the flags; ones that only other commands have are left out."""
+def from_file(path: Path, known: Iterable[str]) -> Values:
+    """The values in a TOML file, by the names of the flags; ones that only other commands have are left out.
+
+    Every name means the same in every command: `samples` and `seed` are the transformer's, `rtol` and `method` the
+    solver's.
+    """
     import tomllib
 
-    known = {*known}
+    known = {*known, *FILES}
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -139,10 +147,19 @@ def from_file(path: Path, known: Iterable[str], aliases: Mapping[str, str]) -> V
         key = name.replace("-", "_")
         if key not in known | {*HELP, "over"}:
             raise ValueError(f"{name}={value!r}: expected a name that has a flag{nearest(key, [*HELP, 'over'])}")
-        key = key if key in known else aliases.get(key, key)
         if key in known:
-            values[key] = None if value == "none" else value
+            values[key] = _read(key, value)
+    if values.get("closure") == "sampled":
+        for name in {"samples", "seed"} & given.keys():
+            raise ValueError(f"{name}={given[name]!r}: expected reduce_{name} in a file, where closure='sampled'")
     return values
+
+
+def _read(key: str, value: Any) -> Any:
+    """A value of a file; what is text is read as that of a flag."""
+    if key == "over" and isinstance(value, dict):
+        return {name.replace("-", "_"): _read(name, axis) for name, axis in value.items()}
+    return value_of(value) if isinstance(value, str) and key not in (*PATHS, *FILES) else value
 
 
 def merged(config: Values, flags: Values) -> Values:

@@ -31,8 +31,7 @@ WIDEST = 80  # characters of an entry that info shows
 def curve(given: argparse.Namespace, values: Values) -> int:
     """A flow, a descent or a training."""
     found = _solved(given, lambda: commands.curve(given.command, values))
-    print(found.sheet().text())
-    _finish(given, found.save, found.plot, found.provenance)
+    _finish(given, found.sheet().text(), found.save, found.plot, found.provenance)
     return 0
 
 
@@ -41,7 +40,7 @@ def _solved(given: argparse.Namespace, solve: Callable[[], dy.Trajectory]) -> dy
     try:
         return solve()
     except dy.IntegrationError as error:
-        if given.out is None or given.command == "phases":
+        if given.out is None:
             raise
         kept = error.trajectory.save(given.out.with_stem(f"{given.out.stem}.failed"))
         raise RuntimeError(f"{error}; the curve so far is in {str(kept)!r}") from error
@@ -50,8 +49,10 @@ def _solved(given: argparse.Namespace, solve: Callable[[], dy.Trajectory]) -> dy
 def phases(given: argparse.Namespace, values: Values) -> int:
     """The phases of a flow."""
     found = commands.curve("phases", values)
-    for phase in found.phases:
-        print(f"{phase.name:12}from log t = {phase.log_start:<10.6g} to {phase.log_end:<10.6g} {phase.ended_by}")
+    said = [
+        f"{phase.name:12}from log t = {phase.log_start:<10.6g} to {phase.log_end:<10.6g} {phase.ended_by}"
+        for phase in found.phases
+    ]
     table, made_by = commands.phases_of(found), {"holds": "phases", "provenance": found.provenance}
 
     def draw(axes: Axes) -> None:
@@ -59,7 +60,7 @@ def phases(given: argparse.Namespace, values: Values) -> int:
         for phase in found.phases[:-1]:
             axes.axvline(phase.end if np.isfinite(found.t).all() else phase.log_end, color="0.6", linewidth=0.8)
 
-    _finish(given, lambda path: _write(path, table, made_by), draw, made_by)
+    _finish(given, "\n".join(said), lambda path: _write(path, table, made_by), draw, made_by)
     return 0
 
 
@@ -72,14 +73,13 @@ def compare(given: argparse.Namespace, values: Values) -> int:
     else:
         first, second = commands.descent(values), commands.training(values)
     verdict = dy.compare(first, second, **tolerance)
-    print(verdict)
     made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
 
     def draw(axes: Axes) -> None:
         first.plot(axes)
         second.plot(axes)
 
-    _finish(given, lambda path: _write(path, _verdicts(verdict), made_by), draw, made_by)
+    _finish(given, str(verdict), lambda path: _write(path, _verdicts(verdict), made_by), draw, made_by)
     return 0 if verdict.agrees else 1
 
 
@@ -94,14 +94,12 @@ def sweep(given: argparse.Namespace, values: Values) -> int:
     numbers = [name for name, axis in asked["over"].items() if not isinstance(axis[0], str)]
     accept(given.plot is None or len(numbers) > 0, "plot", str(given.plot), "a parameter of numbers to draw against")
     table = commands.table(asked, given.out, values.get("workers"))
-    if given.out is None:
-        print(*table)
-        for row in zip(*(column.tolist() for column in table.values()), strict=True):
-            print(*row)
+    rows = [] if given.out else [[*table], *zip(*(column.tolist() for column in table.values()), strict=True)]
     failed = sum(bool(error) for error in table["error"])
-    print(f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else ""))
+    said = f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else "")
     over, name = sorted(asked["over"], key=lambda name: name not in numbers), asked["measure"][0]
-    _finish(given, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
+    told = "\n".join([*(" ".join(map(str, row)) for row in rows), said])
+    _finish(given, told, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
     return 0
 
 
@@ -123,16 +121,20 @@ def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
 def info(given: argparse.Namespace, values: Values) -> int:
     """What made a file, and with --rerun its numbers again; status 1 where they differ."""
     held, made_by, again = _opened(given.file)
+    for name in ("out", "plot"):
+        path = getattr(given, name)
+        accept(path is None or given.rerun, name, str(path), "--rerun beside it")
+    is_table = given.file.suffix == ".csv" and "kind" not in made_by
+    accept(given.out is None or not is_table or given.out.suffix == ".csv", "out", str(given.out), "a .csv of a table")
+    accept(given.plot is None or not is_table, "plot", str(given.plot), "a trajectory to draw")
     _tell(made_by)
     if not given.rerun:
-        accept(given.out is None and given.plot is None, "out", given.out or given.plot, "with --rerun")
         return 0
     found, save, draw = again()
     accept(list(found) == list(held), "FILE", str(given.file), f"the columns {', '.join(found)}")
     largest = max(largest_difference(held[name], found[name]) for name in found)
     differs = "; ".join([f"differs by up to {largest:.3g}", *_changed(made_by)])
-    print(f"made again: {differs if largest else 'the same numbers, to the bit'}")
-    _finish(given, save, draw, made_by)
+    _finish(given, f"made again: {differs if largest else 'the same numbers, to the bit'}", save, draw, made_by)
     return 0 if largest == 0 else 1
 
 
@@ -175,7 +177,7 @@ def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[
 
 def _tabulated(path: Path, said: Mapping[str, Any]) -> Columns:
     """The table of phases, of a comparison or of a sweep, made again."""
-    if "study" in said:
+    if isinstance(said.get("study"), dict) and {"base", "over", "measure"} <= said["study"].keys():
         return commands.table(said["study"], None, None)
     if said.get("holds") == "phases":
         return commands.phases_of(dy.rerun(said["provenance"]))
@@ -203,18 +205,20 @@ def _write(path: Path, table: Columns, made_by: Mapping[str, Any]) -> None:
         _csv.write(partial, table, made_by)
 
 
-def _finish(given: argparse.Namespace, save: Any, draw: Any, made_by: Mapping[str, Any]) -> None:
-    """Write and draw what was asked for."""
+def _finish(given: argparse.Namespace, said: str, save: Any, draw: Any, made_by: Mapping[str, Any]) -> None:
+    """Write and draw what was asked for, and then say what came out: whatever becomes of that, the file is there."""
     if given.out is not None:
         save(given.out)
-        print(given.out)
     if given.plot is not None:
-        accept(draw is not None, "plot", str(given.plot), "a trajectory to draw")
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(5.0, 3.4), layout="constrained")
         with warnings.catch_warnings(), write_beside(given.plot) as partial:
             warnings.simplefilter("ignore")
-            draw(figure.subplots())
+            axes = figure.subplots()
+            draw(axes)
+            if legend := axes.get_legend():
+                legend.set_bbox_to_anchor((1.02, 0.5))
+                legend.set_loc("center left")
             write_picture(figure, partial, given.plot.suffix, given.command, made_by)
-        print(given.plot)
+    print(*(one for one in (said, given.out, given.plot) if one is not None), sep="\n")

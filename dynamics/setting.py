@@ -98,7 +98,7 @@ class Setting:
     def masked_fraction(self) -> float:
         """γ as it is: round(γP)/P, the probability that a patch is masked."""
         geometry = self.geometry
-        return self.mask_ratio if geometry.patch_class is None else self.masked / geometry.patches
+        return float(self.mask_ratio) if geometry.patch_class is None else self.masked / geometry.patches
 
     @property
     def provenance(self) -> dict[str, Any]:

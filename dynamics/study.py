@@ -29,6 +29,17 @@ from dynamics.table import Column, Row, Table, header, journal, write_rows
 Grid = Mapping[str, npt.ArrayLike] | Sequence[Mapping[str, Any]]
 Measure = Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]]
 
+TAKEN = {
+    "grid",
+    "points",
+    "build",
+    "measure",
+    "equations",
+    "versions",
+    "format",
+    "hash",
+    "kind",
+}  # entries of the table
 FIRST_WAITING = 32  # chunks of one point, sent before it is known how long a point takes
 MOST_WAITING = 1024  # chunks that the executor holds at a time: enough for as many workers
 MOST_POINTS = 100  # of a chunk
@@ -88,8 +99,8 @@ def sweep(
     accept(named, "out", out, "a file name ending in .csv")
     sends = executor is None or isinstance(executor, Executor)
     accept(sends, "executor", executor, "a concurrent.futures.Executor")
-    known = made_by is None or isinstance(made_by, Mapping)
-    accept(known, "made_by", made_by, "a mapping that JSON can hold")
+    known = made_by is None or (isinstance(made_by, Mapping) and not TAKEN & made_by.keys())
+    accept(known, "made_by", made_by, f"a mapping that JSON can hold, without {', '.join(sorted(TAKEN))}")
     try:
         said = json.loads(json.dumps(dict(made_by or {})))
     except (TypeError, ValueError) as error:
@@ -141,10 +152,10 @@ def _column(name: Any, values: Any) -> Column:
     """The values of a parameter."""
     accept(isinstance(name, str) and name.isidentifier() and name != "error", "grid", name, "names of parameters")
     given = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else []
-    words = all(isinstance(value, str) for value in given)
+    words = all(isinstance(value, str) and (value.isprintable() or not value) for value in given)
     numbers = all(isinstance(value, (Real, np.bool_)) for value in given)
     column = np.asarray(given) if words or numbers else np.empty(0)
-    accept(len(column) > 0 and column.dtype.kind in "biufU", f"grid[{name!r}]", values, "numbers, or words")
+    accept(len(column) > 0 and column.dtype.kind in "biufU", f"grid[{name!r}]", values, "numbers, or words of one line")
     return column
 
 

@@ -124,7 +124,7 @@ def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
                     index, values, error = json.loads(line)
                     table.add((index, values, error))
                     end += len(line)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise ValueError(f"out={str(path)!r}: expected the journal as it was written; remove it") from error
         file.truncate(end)
         yield file
@@ -147,8 +147,8 @@ def _locked(file: BinaryIO) -> bool:
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which workers that are forked do not inherit
+    except (BlockingIOError, PermissionError):
         return False
     except (ImportError, OSError):
         pass

@@ -36,8 +36,8 @@ class Training:
     losses : (m, P) array
         Every query's share of L as the gradient of that step saw it: exact, or of its samples.
     Q, model, step_size, steps, samples, every, start
-        The last Q, (d, d), and what made it; steps include those of a training that it continued, and start is where
-        that began: "Q = 0" or "a Q".
+        The last Q, (d, d), and what made it; steps include those of a training that it continued, and start is where it
+        began: "Q = 0", "a training" or "a Q".
     """
 
     t: Array

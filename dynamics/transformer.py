@@ -231,7 +231,7 @@ class FiniteTransformer:
         if isinstance(start, Training):
             same = start.model is self and (start.step_size, start.samples) == (step_size, samples)
             accept(same, "start", "Training", "one of this model, step size and samples; or its .Q")
-            before, Q, began = start.steps, start.Q, start.start
+            before, Q, began = start.steps, start.Q, "a training"
         elif start is not None:
             Q = self._checked(start)
         count, patches, features = -(-steps // every) + 1, len(self.positions), len(self.features)

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from derivations._shell import nearest
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,7 +54,7 @@ FIGURES = {
 def module(name: str) -> ModuleType:
     """The module of a figure; a ValueError names the figures there are."""
     if not isinstance(name, str) or name not in FIGURES:
-        raise ValueError(f"figure={name!r}: expected one of {', '.join(FIGURES)}")
+        raise ValueError(f"figure={name!r}: expected one of {', '.join(FIGURES)}{nearest(name, FIGURES)}")
     return importlib.import_module(f"figures.{name.replace('-', '_')}")
 
 

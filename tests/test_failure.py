@@ -44,7 +44,7 @@ def test_it_carries_the_curve_the_last_good_state_and_what_drives_it_there(kind)
     assert (error.t, error.log_t) == (curve.t[-1], curve.log_t[-1])
     rate = dict(zip(system.names, system.rate(error.state), strict=True))
     for name, terms in error.terms.items():
-        assert sum(terms.values()) == pytest.approx(rate[name], rel=1e-9, abs=1e-300)
+        assert sum(terms.values()) == pytest.approx(rate[name], rel=1e-9, abs=1e-12 * max(map(abs, terms.values())))
     if system is FAR:
         assert np.isnan(error.eigenvalues).all()  # P = 10⁴⁰⁰: there is no Jacobian in floats
     else:
@@ -54,6 +54,22 @@ def test_it_carries_the_curve_the_last_good_state_and_what_drives_it_there(kind)
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error)
     assert np.array_equal(again.state, error.state)
+
+
+def test_of_a_mean_with_too_many_rows_there_are_no_terms_but_all_else():
+    large = dy.reduce(dy.Setting(dy.Geometry.single_cluster(400, 20, 30)), "local")
+    error = failed(lambda: dy.integrate(large, t_end=50.0, time_limit=1e-6), "time_limit")
+    assert error.terms == {}
+    assert np.isfinite(error.eigenvalues).all()
+
+
+def test_the_record_of_a_curve_that_failed_says_so():
+    error = failed(FAILURES["time"][0], FAILURES["time"][1])
+    assert error.trajectory.provenance["ended"] == "time_limit=1e-09: over before the end"
+    with pytest.raises(ValueError, match=r"ended='time_limit=1e-09: .*: expected a curve that came to its end"):
+        dy.rerun(error.trajectory)
+    descent = failed(*FAILURES["descent"]).trajectory
+    assert descent.provenance["iterations"] == 0  # the first step left the floats
 
 
 def test_a_rate_that_is_no_number_ends_the_curve_before_it(monkeypatch):

@@ -243,13 +243,62 @@ def test_fifty_kills_leave_whole_files_and_lose_nothing(work, tmp_path):
     assert done.stdout.count("50 kills") == {"save": 2, "sweep": 1}[work]
 
 
+SECOND = """
+import sys
+import dynamics as dy
+from tests.killing import build, square
+try:
+    dy.sweep(build, {"a": [1], "b": [2]}, square, sys.argv[1])
+except ValueError as error:
+    print(error)
+"""
+
+
 def test_a_second_process_at_the_same_sweep_is_turned_away(tmp_path):
-    def both(a):
-        with pytest.raises(ValueError, match=r"out='.*a\.csv.part': expected a sweep that no other process is at"):
-            dy.sweep(lambda a: a, {"a": [1]}, both, tmp_path / "a.csv")
+    said, command = [], [sys.executable, "-c", SECOND, str(tmp_path / "a.csv")]
+
+    def other(a):
+        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
         return a
 
-    assert dy.sweep(lambda a: a, {"a": [1]}, both, tmp_path / "a.csv")["both"].tolist() == [1]
+    assert dy.sweep(lambda a: a, {"a": [1]}, other, tmp_path / "a.csv")["other"].tolist() == [1]
+    assert "a.csv.part': expected a sweep that no other process is at" in said[0]
+
+
+ORPHANS = """
+import multiprocessing, os, signal, sys, threading, time
+from concurrent.futures import ProcessPoolExecutor
+import dynamics as dy
+from tests.killing import build, square
+
+def slow(value):
+    time.sleep(0.2)
+    return square(value)
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        dy.sweep(build, {"a": range(100), "b": [1]}, slow, sys.argv[1], pool)
+"""
+
+
+def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_path):
+    (tmp_path / "job.py").write_text(ORPHANS)
+    command = [sys.executable, str(tmp_path / "job.py"), str(tmp_path / "a.csv")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    processes = []
+    try:
+        for _ in range(2):
+            started = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            processes.append(started)
+            assert started.wait(timeout=60) == -9
+    finally:
+        for started in processes:
+            os.killpg(started.pid, 9)  # the workers, which nobody else ends
+    rows = [row for row in (tmp_path / "a.csv.part").read_text().splitlines() if row[0] != "#"]
+    assert len(rows) > 4
 
 
 def test_what_cannot_be_written_says_so_and_an_older_file_stays(tmp_path):
@@ -283,7 +332,7 @@ def test_a_curve_made_again_from_what_its_file_says_is_the_same_to_the_bit(tmp_p
 def test_what_is_not_on_record_cannot_be_made_again():
     model = dy.FiniteTransformer(TWO)
     begun = model.train(0.5, 2, start=np.eye(model.dimension)).of(3)
-    with pytest.raises(ValueError, match="start='a Q': expected a training from Q = 0"):
+    with pytest.raises(ValueError, match="start='a Q': expected Q = 0"):
         dy.rerun(begun)
     for made_by in ({}, CURVES["flow"].provenance | {"latent": 3}, 5):
         with pytest.raises(ValueError, match="made_by"):
