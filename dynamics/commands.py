@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -56,7 +57,7 @@ def curve(command: str, given: Values) -> dy.Trajectory:
 
 def flow(given: Values) -> dy.Trajectory:
     """A gradient flow, with a bar while it is solved."""
-    return _call(dy.integrate, _begun(given), "system", system_of(given), progress=True)
+    return _call(dy.integrate, _begun(given), "system", system_of(given), progress=sys.stderr.isatty())
 
 
 def descent(given: Values) -> dy.Trajectory:
@@ -75,7 +76,7 @@ def training(given: Values) -> dy.Trajectory:
     query: Any = given.get("query")
     setting.geometry.class_of(query)  # or it says what is wrong, before anything is trained
     model = _call(dy.FiniteTransformer, given, "setting", setting)
-    return _call(dy.FiniteTransformer.train, given, "self", model, progress=True).of(query)
+    return _call(dy.FiniteTransformer.train, given, "self", model, progress=sys.stderr.isatty()).of(query)
 
 
 def system_of(given: Values) -> System:

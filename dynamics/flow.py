@@ -87,7 +87,7 @@ def integrate(
     time_limit : float, optional
         Seconds after which no further step of the solver is taken; not for method="compiled".
     progress : bool
-        Show how far the solver is, where a person waits.
+        Show how far the solver is.
 
     Returns
     -------

@@ -119,7 +119,8 @@ def _nodes(law: Any) -> tuple[Array, Array]:
         weights = law.pmf(values)
         return values[weights > 0], weights[weights > 0] / weights.sum()
     try:
-        return _gauss(*_fine_law(law))
+        with np.errstate(divide="raise", invalid="raise"):
+            return _gauss(*_fine_law(law))
     except (ArithmeticError, ValueError) as error:
         raise ValueError(f"latent.support()={(first, last)}: expected {expected}, and wider") from error
 

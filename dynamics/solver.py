@@ -154,7 +154,7 @@ def watching(problem: Problem, shown: bool) -> Iterator[list[Any]]:
         return
     from tqdm import tqdm
 
-    with tqdm(desc="integrating", unit=" steps", disable=None, leave=False) as bar:
+    with tqdm(desc="integrating", unit=" steps", leave=False) as bar:
 
         def step(at: float, state: Array) -> float:
             bar.update()

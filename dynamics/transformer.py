@@ -215,7 +215,7 @@ class FiniteTransformer:
             Where to begin. A Training of this model goes on at its own step size and samples: n steps, then m, are
             n + m, bit for bit (if sampled: when this model drew nothing else in between).
         progress : bool
-            Show a progress bar, where a person waits.
+            Show a progress bar.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class FiniteTransformer:
         accept_records(count * patches * (features + patches + 1), every)
         fp, pp, losses = (np.empty((count, patches, n)) for n in (features, patches, 1))
         with pool_of(self.threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            for step in tqdm(range(steps + 1), "training", steps, unit="step", disable=None if progress else True):
+            for step in tqdm(range(steps + 1), "training", steps, unit="step", disable=not progress):
                 state = self._generator.bit_generator.state
                 of_query, gradient = self._evaluate(Q, samples, pool)
                 if step % every == 0 or step == steps:
