@@ -15,7 +15,7 @@ from typing import TypeAlias
 import sympy as sp
 
 from derivations import boxes, pages, symbols
-from derivations._shell import write_beside
+from derivations._shell import accept_output, write_beside
 from derivations.boxes import Box
 from derivations.errata import errata
 from derivations.layout import lay_out
@@ -78,21 +78,13 @@ def write(path: Path, progress: Checks = iter) -> None:
     Raises
     ------
     ValueError
-        If the name ends otherwise, or is that of a folder.
-    OSError
-        If the file cannot be written; nothing is verified then.
+        If the name ends otherwise, is that of a folder, or cannot be written; nothing is verified then.
     DerivationError
         If a result does not hold; then nothing is written.
     """
-    if path.suffix not in FORMS:
-        raise ValueError(f"FILE={str(path)!r}: expected a name that ends in {', '.join(FORMS)}")
-    if path.is_dir():
-        raise ValueError(f"FILE={str(path)!r}: expected a file, found a folder")
-    try:
-        with write_beside(path) as partial:
-            partial.write_text(FORMS[path.suffix](document(progress)), encoding="utf-8")
-    except OSError as error:
-        raise OSError(f"FILE={str(path)!r}: cannot be written: {error.strerror}") from error
+    accept_output("FILE", path, tuple(FORMS))
+    with write_beside(path) as partial:
+        partial.write_text(FORMS[path.suffix](document(progress)), encoding="utf-8")
 
 
 def document(progress: Checks = iter, verify: bool = True) -> list[Block]:

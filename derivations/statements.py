@@ -16,6 +16,15 @@ from derivations.proof import Checked, DerivationError, Proof
 Exactness = Literal["exact", "large-P", "continuous-time"]
 
 
+LONGEST = 120  # characters of a line
+
+
+def _line(kind: str, *parts: str) -> str:
+    """One line that names an object; its formulas are for ``pretty`` and ``latex``."""
+    said = " ".join(f"{kind}({', '.join(parts)}".split())
+    return f"{said})" if len(said) < LONGEST else f"{said[: LONGEST - 2].rstrip()}…)"
+
+
 @dataclass(frozen=True)
 class Step:
     """One step: what was done to `before` to get `after`, and the proof that it may be done."""
@@ -24,6 +33,9 @@ class Step:
     before: sp.Basic
     after: sp.Basic
     proof: Proof = proof.equal
+
+    def __repr__(self) -> str:
+        return _line("Step", self.said)
 
     def check(self) -> Checked:
         """How the step was verified; a DerivationError shows where it fails."""
@@ -63,6 +75,9 @@ class Result:
     reference: str
     uses: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return _line("Result", self.name, self.exactness, self.title)
 
     @property
     def used_in(self) -> tuple[str, ...]:

@@ -1,13 +1,51 @@
-"""The training dynamics, in numbers.
+"""The training dynamics of a one-layer softmax transformer, in numbers: ``import dynamics as dy``.
 
-Reading order: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what is equal by symmetry),
-``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``, ``rays``, ``source``,
-``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel), ``logscale``, ``log_loops``,
-``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations), ``ledger``, ``balance`` (the terms
-of their rates), ``solver``, ``phases``, ``flow`` (curves), ``trajectory``, ``comparison``, ``margin`` (where curves
-end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times, powers of P),
-``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters); and beside
-them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.
+    geometry = dy.Geometry.single_cluster(global_size=40, local_size=6, local_areas=4)
+    setting = dy.Setting(geometry, latent=1.0, mask_ratio=0.5)
+    system = dy.reduce(setting, query="local", closure="exact")
+    flow = dy.integrate(system, until=("target", 0.5))
+    flow.plot(), flow["fp.target"], flow.phases, flow.save("flow.npz")
+
+What is learnt
+    Geometry            patches in areas: single_cluster, from_labels, from_image, or scaling for any P
+    patch_colours       mean colours of a picture's patches
+    Law                 of a latent
+    Setting             geometry, latents, mask ratio; information_gap Δ, loss_floor L*
+The equations of one masked query
+    reduce -> System    rate, jacobian, loss, attention, terms, equations; by closure
+    closure_error       every closure against the exact one at a state
+Curves
+    integrate           the gradient flow
+    descend             gradient descent, step by step
+    Trajectory, Phase   what comes out of either, and of a training
+    load, rerun         from a file; again, from what a file says made it
+    IntegrationError    how far a solve came that failed, and what drove it there
+Many curves
+    endpoints -> Endpoints      where many flows end
+    sweep               any quantity over any grid, on disk as it comes
+Limits
+    half_time, half_time_exponent, plateau, pp_exponent
+    exponent -> Exponent        extrapolated to P → ∞ beside what is derived
+    max_margin -> MaxMargin     long after attention has locked
+The transformer itself
+    FiniteTransformer   NumPy only: loss, gradient, train (or TrainingDiverged)
+    compare             a theory curve with a trained one, coordinate by coordinate
+    attention_map, attention_diversity, attention_distance
+Compiled code on this machine
+    cache_info -> CacheInfo, cache_clear
+
+The same from a shell: ``python -m dynamics --help``. What is exact, large-P or continuous-time every docstring says.
+
+To read the code, in the order of the theory: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what
+is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``,
+``rays``, ``source``, ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel),
+``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations),
+``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``failure``,
+``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables), ``files``, ``comparison``, ``margin``
+(where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times,
+powers of P), ``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters);
+``again`` (from a record), ``options``, ``commands``, ``reports`` (the command line); and beside them, independent of it
+all, ``samples``, ``backward``, ``transformer``, ``training``.
 """
 
 from __future__ import annotations
@@ -16,6 +54,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamics.again import rerun as rerun
     from dynamics.cache import CacheInfo as CacheInfo
     from dynamics.cache import cache_clear as cache_clear
     from dynamics.cache import cache_info as cache_info
@@ -25,7 +64,8 @@ if TYPE_CHECKING:
     from dynamics.endpoints import endpoints as endpoints
     from dynamics.exponents import Exponent as Exponent
     from dynamics.exponents import exponent as exponent
-    from dynamics.flow import IntegrationError as IntegrationError
+    from dynamics.failure import IntegrationError as IntegrationError
+    from dynamics.files import load as load
     from dynamics.flow import descend as descend
     from dynamics.flow import integrate as integrate
     from dynamics.geometry import Geometry as Geometry
@@ -46,7 +86,6 @@ if TYPE_CHECKING:
     from dynamics.study import sweep as sweep
     from dynamics.system import System as System
     from dynamics.trajectory import Trajectory as Trajectory
-    from dynamics.trajectory import load as load
     from dynamics.transformer import FiniteTransformer as FiniteTransformer
     from dynamics.transformer import TrainingDiverged as TrainingDiverged
 
@@ -59,7 +98,7 @@ _HOME = {
     "reduce": "reduction",
     "integrate": "flow",
     "descend": "flow",
-    "IntegrationError": "flow",
+    "IntegrationError": "failure",
     "endpoints": "endpoints",
     "Endpoints": "endpoints",
     "half_time": "moments",
@@ -70,7 +109,8 @@ _HOME = {
     "exponent": "exponents",
     "Exponent": "exponents",
     "Trajectory": "trajectory",
-    "load": "trajectory",
+    "load": "files",
+    "rerun": "again",
     "FiniteTransformer": "transformer",
     "TrainingDiverged": "transformer",
     "compare": "comparison",
@@ -93,7 +133,11 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"dynamics.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'dynamics' has no attribute {name!r}; it has {', '.join(__all__)}")
+    from derivations._shell import nearest
+
+    raise AttributeError(
+        f"module 'dynamics' has no attribute {name!r}{nearest(name, __all__)}; it has {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:

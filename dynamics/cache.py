@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from dynamics.compiled import Part, _cache_folder, _fingerprint
+from dynamics.shown import counted, guarded, line, some
 
 OURS = re.compile(rf"({'|'.join(get_args(Part))})_([0-9a-f]{{16}})\b")
 
@@ -30,6 +31,12 @@ class CacheInfo:
     parts: tuple[str, ...]
     files: int
     megabytes: float
+
+    @guarded
+    def __repr__(self) -> str:
+        ready = some(self.parts) if self.parts else "none"
+        files = f"{counted(self.files, 'file')} of {self.megabytes:.1f} MB"
+        return line("CacheInfo", str(self.folder), files, f"kernels ready: {ready}")
 
 
 def cache_info() -> CacheInfo:

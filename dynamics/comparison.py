@@ -9,10 +9,12 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
+from derivations._shell import nearest
 from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
+from dynamics.shown import SHORT, Sheet, counted, guarded, line, number
 from dynamics.trajectory import Trajectory
 
 
@@ -24,6 +26,14 @@ class Difference:
     largest: float
     final: float
     tolerance: float
+
+    @guarded
+    def __repr__(self) -> str:
+        numbers = (f"{name} {number(value, SHORT)}" for name, value in vars(self).items() if name != "coordinate")
+        return line("Difference", f"{self.coordinate} {self._verdict()}", *numbers)
+
+    def _verdict(self) -> str:
+        return "agrees" if self.agrees else "differs"
 
     @property
     def agrees(self) -> bool:
@@ -48,16 +58,29 @@ class Comparison:
         """The largest difference of any coordinate."""
         return max(row.largest for row in self.rows)
 
+    @guarded
+    def __repr__(self) -> str:
+        differing = sum(not row.agrees for row in self.rows)
+        coordinates, times = counted(len(self.rows), "coordinate"), counted(self.times, "time")
+        verdict = f"{differing} of {coordinates} differ" if differing else f"{coordinates} agree"
+        within = f"tolerance {number(max(row.tolerance for row in self.rows), SHORT)}"
+        return line("Comparison", f"{verdict} at {times}", f"largest difference {number(self.largest, SHORT)}", within)
+
     def __str__(self) -> str:
         """The table as text."""
-        width = max(len(row.coordinate) for row in self.rows)
-        lines = [f"{'coordinate':{max(width, 10)}}  largest    final      tolerance  verdict   ({self.times} times)"]
-        lines += [
-            f"{row.coordinate:{max(width, 10)}}  {row.largest:.3e}  {row.final:.3e}  {row.tolerance:.1e}    "
-            f"{'agrees' if row.agrees else 'differs'}"
+        return self.sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The table, as it is shown."""
+        head = ("coordinate", "largest", "final", "tolerance", f"verdict   ({self.times} times)")
+        rows = [
+            (row.coordinate, f"{row.largest:.3e}", f"{row.final:.3e}", f"{row.tolerance:.1e}", row._verdict())
             for row in self.rows
         ]
-        return "\n".join(lines)
+        return Sheet("", head, tuple(rows))
 
 
 def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> Comparison:
@@ -78,7 +101,7 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     for name, curve in (("first", first), ("second", second)):
         accept(isinstance(curve, Trajectory), name, curve, "a Trajectory: a flow, a descent or training.of(query)")
     accept(first.names == second.names, "second", second.names, f"a trajectory of {first.names}")
-    tolerance = real_number("tolerance", tolerance, lambda number: number >= 0, "a number >= 0")
+    tolerance = accepted(tolerance)
     if np.array_equal(first.t, second.t):  # times may repeat: where attention locks on they differ by less than a float
         after = np.arange(len(first.t))
     else:
@@ -94,6 +117,11 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     )
 
 
+def accepted(tolerance: float) -> float:
+    """The tolerance as a float, or a ValueError."""
+    return real_number("tolerance", tolerance, lambda number: number >= 0, "a number >= 0")
+
+
 @dataclass(frozen=True)
 class ClosureError:
     """One closure at one state, against the exact one: relative errors, in the largest rate and in the loss."""
@@ -104,6 +132,16 @@ class ClosureError:
     loss: float
     seconds: float  # a rate and the loss take, on this machine
     order: str  # of the error of a rate
+
+    @guarded
+    def __repr__(self) -> str:
+        rate, loss = number(self.rate, SHORT), number(self.loss, SHORT)
+        return line(
+            "ClosureError", f"{self.closure} ({self.method})", f"rate off by {rate}", f"loss by {loss}", self._cost()
+        )
+
+    def _cost(self) -> str:
+        return f"{number(self.seconds * 1e6, SHORT)} µs"
 
 
 @dataclass(frozen=True)
@@ -116,17 +154,28 @@ class ClosureErrors:
         """The row of a closure; a KeyError names those there are."""
         found: dict[str, ClosureError] = {row.closure: row for row in self.rows}
         if closure not in found:
-            raise KeyError(f"{closure!r}: expected one of {', '.join(found)}")
+            raise KeyError(f"{closure!r}: expected one of {', '.join(found)}{nearest(closure, found)}")
         return found[closure]
+
+    @guarded
+    def __repr__(self) -> str:
+        errors = (f"{row.closure} {number(row.rate, SHORT)}" for row in self.rows)
+        return line("ClosureErrors", f"of the rate: {', '.join(errors)}")
 
     def __str__(self) -> str:
         """The table as text."""
-        lines = [f"{'closure':14}{'mean taken by':26}{'rate':11}{'loss':11}{'cost':10}order of the error"]
-        lines += [
-            f"{row.closure:14}{row.method:26}{row.rate:<11.2e}{row.loss:<11.2e}{row.seconds * 1e6:<7.3g} µs {row.order}"
-            for row in self.rows
+        return self.sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The table, as it is shown."""
+        head = ("closure", "mean taken by", "rate", "loss", "cost", "order of the error")
+        rows = [
+            (row.closure, row.method, f"{row.rate:.2e}", f"{row.loss:.2e}", row._cost(), row.order) for row in self.rows
         ]
-        return "\n".join(lines)
+        return Sheet("", head, tuple(rows))
 
 
 def closure_error(setting: Setting, query: int | str, state: npt.ArrayLike, samples: int = 1000) -> ClosureErrors:

@@ -13,6 +13,7 @@ import importlib.util
 import math
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -53,6 +54,7 @@ _TIERED: tuple[Part, ...] = ("rows", "jacobian", "steps", "second_order", "ledge
 _QUICK: tuple[Part, ...] = ("second_order", "ledger")  # to write, compared with what a person notices
 _ONE_AT_A_TIME = RLock()  # of several threads that ask for a kernel one makes it, and the others find it
 _MARKS = {True: ".compiled", False: ".plain"}  # suffixes of the files that say a check was passed
+ROOM = 2**26  # bytes that the disk has to have for machine code to be kept
 _NAMES = "attention_dynamics_"  # how those of loaded modules begin
 
 
@@ -217,7 +219,8 @@ def _load(path: Path, compiled: bool, part: Part = "rows") -> ModuleType:
         import numba
 
         _say_what_is_compiled()
-        keep = os.access(path.parent, os.W_OK)
+        keep = os.access(path.parent, os.W_OK) and shutil.disk_usage(path.parent).free > ROOM
+        _drop_empty(path)
         common = {"cache": keep, "error_model": "numpy", "nogil": True}
         jit, fast, wide = (numba.njit(**common, fastmath=flags) for flags in (False, _FAST, {"contract"}))
         inlined = numba.njit(error_model="numpy", inline="always")
@@ -237,6 +240,13 @@ def _load(path: Path, compiled: bool, part: Part = "rows") -> ModuleType:
     sys.modules[name] = module  # where Numba looks for it when it loads machine code
     spec.loader.exec_module(module)
     return module
+
+
+def _drop_empty(path: Path) -> None:
+    """Remove machine code of which only the name survived, as after a loss of power: Numba would stumble over it."""
+    for kept in (path.parent / "__pycache__").glob(f"{path.stem}.*.nb[ic]"):
+        if kept.stat().st_size == 0:
+            kept.unlink(missing_ok=True)
 
 
 def _say(doing: str) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from dynamics.geometry import Array, Geometry, Indices
 from dynamics.setting import Setting
+from dynamics.shown import guarded, line, some
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,10 @@ class Coordinates:
     class_copies: Array
     log_class_size: Array
     log_class_copies: Array
+
+    @guarded
+    def __repr__(self) -> str:
+        return line("Coordinates", f"{len(self.names)}: {some(self.names)}")
 
     @classmethod
     def of(cls, setting: Setting, query: int | str, merge: bool = True) -> Coordinates:

@@ -13,6 +13,7 @@ from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
 from dynamics.flow import checked_until, last_moment, tolerances
 from dynamics.geometry import Array
 from dynamics.many import NEVER, Aim, march
+from dynamics.shown import SHORT, counted, guarded, line, number
 from dynamics.solver import Until, last_log_t
 from dynamics.system import System
 
@@ -34,6 +35,15 @@ class Endpoints:
     log_t: Array
     y: Array
     arrived: npt.NDArray[np.bool_]
+
+    @guarded
+    def __repr__(self) -> str:
+        solved = self.log_t[~np.isnan(self.log_t)]
+        ends = {number(end, SHORT + 1): None for end in (solved.min(), solved.max())} if len(solved) else {}
+        failed = len(self.log_t) - len(solved)
+        flows = f"{counted(len(self.log_t), 'flow')} of {counted(len(self.y), 'coordinate')}"
+        where = f"log t = {' to '.join(ends)}" if ends else ""
+        return line("Endpoints", flows, where, f"{self.arrived.sum()} arrived", f"{failed} failed" if failed else "")
 
 
 def endpoints(

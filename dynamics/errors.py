@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from derivations._shell import nearest
+
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
 MOST_THREADS = 1024
@@ -67,7 +69,8 @@ def real_array(value: Any) -> npt.NDArray[np.float64]:
 
 def choice(argument: str, value: Any, options: Collection[str]) -> None:
     """Raise a ValueError unless the value is one of these words."""
-    accept(isinstance(value, str) and value in options, argument, value, " or ".join(map(repr, options)))
+    known = " or ".join(map(repr, options))
+    accept(isinstance(value, str) and value in options, argument, value, f"{known}{nearest(value, options)}")
 
 
 def accept_records(numbers: int, every: int) -> None:
@@ -78,6 +81,6 @@ def accept_records(numbers: int, every: int) -> None:
 
 def rows_and_columns(grid: Any) -> tuple[int, int]:
     """A grid of patches, (H, W), or a ValueError."""
-    pair = isinstance(grid, (tuple, list, np.ndarray)) and np.shape(grid) == (2,)
+    pair = isinstance(grid, (tuple, list, np.ndarray)) and len(np.atleast_1d(np.asarray(grid, dtype=object))) == 2
     accept(pair, "grid", grid, "rows and columns of patches, (H, W)")
     return whole_number("grid", grid[0], 1), whole_number("grid", grid[1], 1)

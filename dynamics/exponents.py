@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,6 +21,7 @@ from dynamics.laws import Law
 from dynamics.moments import moments
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
+from dynamics.shown import SHORT, guarded, line, number
 from dynamics.system import System
 
 if TYPE_CHECKING:
@@ -77,9 +78,18 @@ class Exponent:
     paper: float | None
     derived: bool
     preasymptotic: bool
-    log10_patches: Array = field(repr=False)
-    measured: Array = field(repr=False)
-    estimates: Array = field(repr=False)
+    log10_patches: Array
+    measured: Array
+    estimates: Array
+
+    @guarded
+    def __repr__(self) -> str:
+        verdict = "agrees" if self.agrees else "differs"
+        limit = "" if self.predicted is None else f"derived {number(self.predicted)}: {verdict}"
+        paper = "" if self.paper is None else f"the paper's bound {number(self.paper)}"
+        early = "preasymptotic" if self.preasymptotic else ""
+        value = f"{self.quantity} = {number(self.value)} ± {number(self.uncertainty, SHORT)}"
+        return line("Exponent", value, limit, paper, early)
 
     @property
     def agrees(self) -> bool:

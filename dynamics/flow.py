@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import source_hash
-from derivations._shell import versions
+from derivations._shell import nearest, versions
 from dynamics.errors import (
     MOST_STEPS,
     accept,
@@ -21,6 +21,7 @@ from dynamics.errors import (
     real_number,
     whole_number,
 )
+from dynamics.failure import IntegrationError
 from dynamics.geometry import Array
 from dynamics.laws import LARGEST
 from dynamics.solver import (
@@ -35,22 +36,12 @@ from dynamics.solver import (
     pose,
     sample,
     solve,
+    watching,
 )
 from dynamics.system import System
 from dynamics.trajectory import Kind, Trajectory
 
 Start = Trajectory | npt.ArrayLike | None
-
-
-class IntegrationError(RuntimeError):
-    """A solver failed or left the finite numbers; ``trajectory`` holds the curve so far."""
-
-    def __init__(self, message: str, trajectory: Trajectory) -> None:
-        super().__init__(message, trajectory)
-        self.trajectory = trajectory
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def integrate(
@@ -65,6 +56,8 @@ def integrate(
     *,
     log_t_end: float | None = None,
     start: Start = None,
+    time_limit: float | None = None,
+    progress: bool = False,
 ) -> Trajectory:
     """The gradient flow dy/dt = rate(y) from Q = 0.
 
@@ -91,6 +84,10 @@ def integrate(
         `until` stops the flow, the curve ends there.
     start : (n,) array or Trajectory, optional
         Another state to start from at t = 0, or a trajectory to continue from its end.
+    time_limit : float, optional
+        Seconds after which no further step of the solver is taken; not for method="compiled".
+    progress : bool
+        Show how far the solver is, where a person waits.
 
     Returns
     -------
@@ -102,8 +99,8 @@ def integrate(
     ValueError
         For a bad argument.
     IntegrationError
-        If the solver fails, leaves the finite numbers whatever it says, or, where no last time is given, has not
-        come to `until` at the latest one.
+        If the solver fails, leaves the finite numbers whatever it says, is over `time_limit` or, where no last time is
+        given, has not come to `until` at the latest one. It holds the curve so far, and what drives it there.
     """
     accept(isinstance(system, System), "system", system, "what dy.reduce returns")
     choice("method", method, (*METHODS, "compiled"))
@@ -111,6 +108,9 @@ def integrate(
     along = method != "compiled" or variable in ("auto", "arc-length")
     accept(along, "variable", variable, "'auto' or 'arc-length': method='compiled' has no other")
     rtol, atol = tolerances(rtol, atol)
+    if time_limit is not None:
+        time_limit = positive("time_limit", time_limit)
+        accept(method != "compiled", "time_limit", time_limit, "None: a solve by method='compiled' is not interrupted")
     y, t, log_start, _ = _starting_point(system, start)
     until = checked_until(system, until)
     latest = LAST_LOG_T if variable == "time" else last_log_t(system)
@@ -119,13 +119,17 @@ def integrate(
 
     problem = pose(system, y, log_start, log_last, variable, atol)
     options = {"method": method, "rtol": rtol, "atol": atol}
-    solution = solve(system, problem, log_last, until, options)
+    with watching(problem, progress) as watched:
+        solution = solve(system, problem, log_last, until, options, watched, time_limit)
+    out_of_time = time_limit is not None and len(solution.t_events[-1]) > 0
     stopped = until is not None and len(solution.t_events[1]) > 0
-    wanted = stopped or t_end is not None or log_t_end is not None
+    wanted = not out_of_time and (stopped or t_end is not None or log_t_end is not None)
 
     log_t, states = problem.log_time(solution.t, solution.y), solution.y[: len(y)]
     finite = np.isfinite(states).all(axis=0) & ~np.isnan(log_t)
-    kept = len(log_t) if finite.all() else int(finite.argmin())
+    kept = (
+        len(log_t) - out_of_time if finite.all() else int(finite.argmin())
+    )  # out of time, the last step is there twice
     whole = kept == len(log_t) and solution.status >= 0 and wanted
     ended = f"attention on {until[0]} = {' at latent '.join(map(str, until[1:]))}" if stopped and until else "t_end"
     phases = divide_flow(system, problem, solution, log_start, ended) if whole else ()
@@ -141,18 +145,25 @@ def integrate(
         log_t[-1] = log_last
         at[-1] = _times(log_last) if t_end is None else t_end
     made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": list(until) if until else None}
+    made |= {"t_eval": None if times is None else times.tolist()}
     made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
     curve = _trajectory(system, "flow", log_t, at, states, options | made | {"ended": ended}, phases)
     if not whole:
-        if solution.status < 0:
-            reason = solution.message
-        elif kept < solution.t.size:
-            reason = "the solver left the finite numbers"
-        else:
-            seen = system.attention_along(states, until[2] if len(until) == 3 else None)[until[0]] if until else at
-            reason = f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
-        raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve)
+        reason = (
+            f"time_limit={time_limit}: over before the end" if out_of_time else _why(system, solution, curve, until)
+        )
+        raise IntegrationError(f"{reason} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve, system)
     return curve
+
+
+def _why(system: System, solution: Any, curve: Trajectory, until: Until) -> str:
+    """Why a flow did not come to its end."""
+    if solution.status < 0:
+        return str(solution.message)
+    if until is None or not np.isfinite(solution.y).all():
+        return "the solver left the finite numbers"
+    seen = system.attention_along(curve.y, until[2] if len(until) == 3 else None)[until[0]]
+    return f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
 
 
 def descend(system: System, step_size: float, steps: int, *, every: int = 1, start: Start = None) -> Trajectory:
@@ -204,7 +215,7 @@ def descend(system: System, step_size: float, steps: int, *, every: int = 1, sta
     curve = _trajectory(system, "descent", log_times, times[:kept], states[:, :kept], made, phases)
     if kept < states.shape[1]:
         message = f"step_size={step_size}: the state is not finite after {iteration[kept]} steps; take a smaller step"
-        raise IntegrationError(message, curve)
+        raise IntegrationError(message, curve, system)
     return curve
 
 
@@ -238,6 +249,7 @@ def checked_until(system: System, until: Until) -> Until:
     groups = tuple(system.attention(system.initial))
     expected = f"(group, attention in (0, 1)) and perhaps a latent, the group one of {', '.join(groups)}"
     known = isinstance(until, (tuple, list)) and len(until) in (2, 3) and isinstance(until[0], str)
+    expected += nearest(until[0], groups) if known else ""
     accept(known and until[0] in groups and isinstance(until[1], Real) and 0 < until[1] < 1, "until", until, expected)
     if len(until) == 2:
         return until[0], float(until[1])
@@ -290,11 +302,14 @@ def _starting_point(system: System, start: Start) -> tuple[Array, float, float, 
     return np.ascontiguousarray(y), t, log_t, done
 
 
-def _described(start: Start) -> str | list[float]:
-    """Where a curve begins, as text holds it."""
+def _described(start: Start) -> str | dict[str, Any]:
+    """Where a curve begins, as text holds it: enough to begin there again."""
     if start is None:
         return "Q = 0"
-    return f"a {start.kind}" if isinstance(start, Trajectory) else np.asarray(start, dtype=float).tolist()
+    if not isinstance(start, Trajectory):
+        return {"state": np.asarray(start, dtype=float).tolist()}
+    at = {"t": float(start.t[-1]), "log_t": float(start.log_t[-1]), "state": start.y[:, -1].tolist()}
+    return {"kind": start.kind, "iterations": start.provenance.get("iterations", 0), **at}
 
 
 def _trajectory(
@@ -303,6 +318,7 @@ def _trajectory(
     """The curve with its loss, its attention, its phases, and what made it."""
     states = np.ascontiguousarray(states)
     provenance = {
+        "kind": kind,
         "query": system.query if isinstance(system.query, str) else int(system.query),
         "closure": system.closure,
         "exactness": system.exactness if kind == "descent" else f"{system.exactness}, continuous-time",

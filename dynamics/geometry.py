@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamics.errors import accept, real_array, real_number, rows_and_columns, whole_number
+from dynamics.shown import counted, guarded, line, listed, number, power
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 MOST_PATCHES = 10_000_000  # that are counted one by one
 MOST_LOG10_PATCHES = 1e6  # of real sizes: a correlation then still has ten digits
+MOST_KINDS = 4  # of sizes, and of clusters, that are told one by one in a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Geometry:
         Their logarithms, always finite.
     grid : (H, W) or None
         Rows and columns of patches, to draw.
+    powers : dict or None
+        The arguments of ``scaling``, by name; None where patches are counted.
     """
 
     patch_class: Indices | None
@@ -49,6 +53,7 @@ class Geometry:
     grid: tuple[int, int] | None = None
     log_class_size: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
     log_class_copies: Array = field(default=None, kw_only=True)  # type: ignore[arg-type]
+    powers: dict[str, float | None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("class_size", "class_copies"):
@@ -154,7 +159,8 @@ class Geometry:
             accept(log_areas > 0, "kappa_s", kappa_s, f"more than one local area, not {number:.3g}")
         else:
             expected = "None or a finite number, 1 or more"
-            log_areas = math.log(real_number("areas", areas, lambda number: 1 <= number < math.inf, expected))
+            areas = real_number("areas", areas, lambda number: 1 <= number < math.inf, expected)
+            log_areas = math.log(areas)
         sizes = [] if kappa_c is None else [(kappa_c * log_patches, 0.0)]
         log_size, log_copies = np.array([*sizes, (kappa_s * log_patches, log_areas)]).T
         with np.errstate(over="ignore"):
@@ -162,7 +168,58 @@ class Geometry:
         if areas is not None:
             copies[-1] = areas
         numbers = np.arange(len(size))[:, None]
-        return cls(None, numbers, size, copies, log_class_size=log_size, log_class_copies=log_copies)
+        powers = {"log10_patches": log10, "kappa_c": kappa_c, "kappa_s": kappa_s, "areas": areas}
+        return cls(None, numbers, size, copies, log_class_size=log_size, log_class_copies=log_copies, powers=powers)
+
+    @guarded
+    def __repr__(self) -> str:
+        if self.powers is None:
+            return line("Geometry", self.summary)
+        given = ((name, value) for name, value in self.powers.items() if value is not None or name == "kappa_c")
+        return line("Geometry.scaling", ", ".join(f"{name}={_argument(value)}" for name, value in given))
+
+    @property
+    def summary(self) -> str:
+        """Patches and areas in a few words: "64 patches: areas of 40 and 4 × 6"."""
+        if self.patch_class is None:
+            return ", ".join([self.how_many, *(f"{name} = {kappa}" for name, kappa in self.kappas.items())])
+        patches = self.how_many
+        if self.grid is not None:
+            patches += " on a {} × {} grid".format(*self.grid)
+        if self.clusters == 1:
+            return f"{patches}: {self.sizes()}"
+        patches += f" in {counted(len(self.class_size), 'class', 'classes')}, {self.clusters} clusters"
+        if self.clusters < MOST_KINDS:
+            others = (self.sizes(k).removeprefix("areas of ") for k in range(1, self.clusters))
+            return "; ".join([f"{patches}: {self.sizes()}", *others])
+        fewest, most = min(self.areas), max(self.areas)
+        return f"{patches} of {counted(fewest, 'area') if fewest == most else f'{fewest} to {most} areas'}"
+
+    @property
+    def how_many(self) -> str:
+        """The number of patches as it is shown: "64 patches", "P = 10^30"."""
+        if self.patch_class is None:
+            return f"P = {power(self.log_patches)}"
+        return counted(self.patches, "patch", "patches")
+
+    @property
+    def kappas(self) -> dict[str, str]:
+        """The powers of P that are the sizes of areas, and the number of these where it is given: as they are shown."""
+        given = zip(("κc", "κs", "areas"), ("kappa_c", "kappa_s", "areas"), strict=True)
+        powers = [(name, (self.powers or {}).get(argument)) for name, argument in given]
+        return {name: number(value) for name, value in powers if value is not None}
+
+    def sizes(self, k: int = 0) -> str:
+        """The areas of cluster k in a few words: "areas of 40 and 4 × 6", or how many, and from what size to what."""
+        if self.patch_class is None:
+            pairs = zip(self.log_class_size, self.log_class_copies, strict=True)
+            return f"areas of {listed([(f'{power(n)} × ' if n else '') + power(size) for size, n in pairs])}"
+        kinds, counts = np.unique(self.area_size(k).astype(int), return_counts=True)
+        if len(kinds) > MOST_KINDS:
+            return f"{counts.sum()} areas of {kinds[0]} to {kinds[-1]}"
+        pairs = zip(kinds[::-1].tolist(), counts[::-1].tolist(), strict=True)
+        words = [f"{n} × {size}" if n > 1 else f"{size}" for size, n in pairs]
+        return f"areas of {listed(words)}" if counts.sum() > 1 else "one area"
 
     @property
     def area_of(self) -> Indices | None:
@@ -241,6 +298,10 @@ class Geometry:
         """The patches of a class."""
         assert self.patch_class is not None
         return np.flatnonzero(np.equal(self.patch_class, query_class))
+
+
+def _argument(value: float | None) -> str:
+    return "None" if value is None else number(value, 12)
 
 
 def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:

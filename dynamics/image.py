@@ -102,7 +102,11 @@ def _read_file(path: str | Path | None, expected: str) -> Any:
 
     if path is None:
         return imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
-    accept(Path(path).is_file(), "image", str(path), f"{expected}; there is no such file")
+    try:
+        there = Path(path).is_file()
+    except OSError:  # a name no file can have
+        there = False
+    accept(there, "image", str(path), f"{expected}; there is no such file")
     try:
         return imread(path)
     except (OSError, SyntaxError, ValueError):  # what Pillow raises for a file that is not, or not whole, a picture

@@ -9,10 +9,12 @@ import numpy as np
 
 from dynamics.errors import accept, real_array, real_number
 from dynamics.geometry import Array
+from dynamics.shown import SHORT, guarded, line, listed, number
 
 ACCEPTED = "a number >= 0 (at most 10^6), a pair (values, weights), or a frozen scipy.stats law with bounded support"
 LARGEST = 1e6  # of a latent; rates grow like its cube
 NODES = 16  # of a law with a density
+MOST_VALUES = 4  # of a law, that are told one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,25 @@ class Law:
         accept(len(np.unique(values)) == len(values), "latent", given, "each value once")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "weights", weights)
+
+    @guarded
+    def __repr__(self) -> str:
+        return line("Law", f"z = {self.summary}" if len(self.values) <= MOST_VALUES else self.summary, self.chances)
+
+    @property
+    def summary(self) -> str:
+        """The values in a few words: "1", "0.4, 1 or 1.7", "16 values from 0.0106 to 1.99"."""
+        if len(self.values) <= MOST_VALUES:
+            return listed([number(z) for z in self.values], "or")
+        least, most = number(self.values.min(), SHORT), number(self.values.max(), SHORT)
+        return f"{len(self.values)} values from {least} to {most}"
+
+    @property
+    def chances(self) -> str:
+        """Their weights, where these are few and more than one: "weights 0.2, 0.5 and 0.3"."""
+        if not 1 < len(self.weights) <= MOST_VALUES:
+            return ""
+        return f"weights {listed([number(weight, SHORT) for weight in self.weights])}"
 
     @classmethod
     def of(cls, latent: Any) -> Law:

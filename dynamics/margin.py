@@ -20,6 +20,7 @@ from dynamics.coordinates import Coordinates
 from dynamics.errors import accept, real_array
 from dynamics.geometry import Array
 from dynamics.setting import Setting
+from dynamics.shown import LONGEST, SHORT, guarded, line, number, some
 
 SLACK = 1e-9  # by which a condition may seem to fail through rounding
 MOST_KINDS = 10  # of areas that differ: a condition for every way to show some, all or none of each
@@ -45,6 +46,12 @@ class MaxMargin:
     squared_norm: float
     constraints: Array
     multipliers: Array
+
+    @guarded
+    def __repr__(self) -> str:
+        norm = f"‖θ*‖² = {number(self.squared_norm)}, "
+        parts = (f"{name} {number(value, SHORT)}" for name, value in self.direction.items())
+        return line("MaxMargin", norm + some(parts, LONGEST - len(f"MaxMargin({norm}, …)")))
 
 
 class Condition(NamedTuple):

@@ -47,7 +47,13 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
 
 
 def half_time_exponent(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
-    """The power of P that the half-time is, log T / log P; its limit is what ``exponent`` extrapolates to."""
+    """The power of P that the half-time is, log T / log P; its limit is what ``exponent`` extrapolates to.
+
+    Parameters
+    ----------
+    system, latent, rtol
+        As for ``half_time``.
+    """
     return half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
 
 

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dynamics.geometry import Array
+from dynamics.shown import guarded, line, moment
 
 CLEAR = 0.02  # of a lead: less may be the wobble of a solver at the limit of its stability
 Name = Literal["decoupling", "growth", "late"]
@@ -40,6 +41,16 @@ class Phase:
     log_end: float
     ended_by: str
     state: Array
+
+    @guarded
+    def __repr__(self) -> str:
+        return line("Phase", f"{self.name} from {moment(self.start, self.log_start, 4)} {self._ended(4)}")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self._ended()}"
+
+    def _ended(self, digits: int = 6) -> str:
+        return f"until {moment(self.end, self.log_end, digits)}: {self.ended_by}"
 
     @property
     def start(self) -> float:

@@ -17,6 +17,7 @@ from dynamics.system import AnyRule, System
 
 FEW_ROWS = 100  # up to this enumeration costs about as little as anything
 MOST_ROWS = 5000  # beyond this the integral costs less than enumeration
+MOST_SAMPLES = 10**12  # years
 MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 
 
@@ -72,6 +73,9 @@ def reduce(
     choice("method", method, get_args(Method))
     accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
     rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
+    samples, seed = whole_number("samples", samples, 1, MOST_SAMPLES), whole_number("seed", seed, 0)
+    accept(isinstance(merge, bool), "merge", merge, "True or False")
+    accept(compiled is None or isinstance(compiled, bool), "compiled", compiled, "True, False or None")
     coordinates = Coordinates.of(setting, query, merge)
     rule: AnyRule
     options: dict[str, Any] = {"merge": merge}
@@ -83,8 +87,8 @@ def reduce(
         accept(log_patches <= MOST_LOG_PATCHES, "closure", closure, f'"mean-field" here: log P = {log_patches:g}')
         rule = second_order_rule(setting, coordinates)
     elif closure == "sampled":
-        options |= {"samples": whole_number("samples", samples, 1), "seed": whole_number("seed", seed, 0)}
-        rule = closures.sampled(setting, coordinates, options["samples"], options["seed"])
+        options |= {"samples": samples, "seed": seed}
+        rule = closures.sampled(setting, coordinates, samples, seed)
     else:
         method = _cheapest(setting, coordinates, rtol) if method == "auto" else method
         options |= {} if method == "enumeration" else {"rtol of the mean": rtol}

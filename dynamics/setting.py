@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 from dynamics.errors import accept, real_array, real_number
 from dynamics.geometry import Array, Geometry
 from dynamics.laws import Law
+from dynamics.shown import MOST_ROWS, SHORT, Sheet, further, guarded, line, listed, number
+
+MOST_FOR_FLOOR = 100_000  # patches times classes times clusters: up to there L* takes some tenths of a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,40 @@ class Setting:
         accept(1 <= masked <= geometry.patches - 1, "mask_ratio", self.mask_ratio, expected)
         object.__setattr__(self, "masked", masked)
 
+    @guarded
+    def __repr__(self) -> str:
+        few = self.weights[:MOST_ROWS]
+        weights = f"weights {listed([number(w, SHORT) for w in few])}" if np.ptp(self.weights) > 0 else ""
+        masked = f"γ = {number(self.mask_ratio)}" if self.geometry.patch_class is None else f"{self.masked} masked"
+        gap = self._shown_gap(SHORT)
+        told = (f"latent {self.law.summary}", masked, weights, f"Δ = {gap}" if gap else "")
+        return line("Setting", self.geometry.summary, *told)
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The setting as a table; with L* where that takes little time."""
+        geometry, counted, gap = self.geometry, self.geometry.patch_class is not None, self._shown_gap()
+        rows = [("patches P", geometry.how_many.removeprefix("P = ").partition(" ")[0])]
+        rows += [("grid", "{} × {}".format(*geometry.grid))] if geometry.grid else []
+        for k, weight in zip(range(MOST_ROWS), self.weights, strict=False):
+            of_cluster = f" of cluster {k} (probability {number(weight)})" if geometry.clusters > 1 else ""
+            rows.append((f"areas{of_cluster}", geometry.sizes(k).removeprefix("areas of ")))
+        rows += [(name, value) for name, value in geometry.kappas.items() if name != "areas"]
+        rows += [("latent z", ", ".join(filter(None, [self.law.summary, self.law.chances])))]
+        rows += [("masked patches", number(self.masked))] if counted else []
+        rows += [("mask ratio γ", number(self.masked_fraction)), ("information gap Δ", gap)]
+        if counted and geometry.patches * len(geometry.class_size) * geometry.clusters <= MOST_FOR_FLOOR:
+            rows.append(("infimum of the loss L*", number(self.loss_floor)))
+        return Sheet("Setting", ("", ""), tuple(row for row in rows if row[1]), further(geometry.clusters, "clusters"))
+
+    def _shown_gap(self, digits: int = 6) -> str:
+        """Δ, or nothing where it has no meaning."""
+        with suppress(ValueError):
+            return number(self.information_gap, digits)
+        return ""
+
     @property
     def masked_fraction(self) -> float:
         """γ as it is: round(γP)/P, the probability that a patch is masked."""
@@ -65,12 +103,8 @@ class Setting:
     @property
     def provenance(self) -> dict[str, Any]:
         """What makes this setting again, as text holds it."""
-        geometry, area_of = self.geometry, self.geometry.area_of
-        sizes = {
-            "log_area_sizes": geometry.log_class_size.tolist(),
-            "log_area_copies": geometry.log_class_copies.tolist(),
-        }
-        real = sizes | {"masked_fraction": self.masked_fraction}
+        area_of, powers = self.geometry.area_of, self.geometry.powers
+        real = {"powers": powers, "masked_fraction": self.masked_fraction}
         return (real if area_of is None else {"labels": area_of.tolist(), "masked": self.masked}) | {
             "latent": [self.law.values.tolist(), self.law.weights.tolist()],
             "cluster_weights": self.weights.tolist(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -128,8 +130,50 @@ def _bounded(system: System, method: str) -> Any:
     return Bounded
 
 
-def solve(system: System, problem: Problem, log_last: float, until: Until, options: dict[str, Any]) -> Any:
-    """Run a solver up to log_last, or to where `until` stops it: its second event."""
+class _Clock:
+    """An event for a solver: so many seconds are over. It stops at the last step before."""
+
+    terminal = True
+
+    def __init__(self, seconds: float) -> None:
+        self.end, self.last, self.over = time.monotonic() + seconds, math.nan, False
+
+    def __call__(self, at: float, state: Array) -> float:
+        if math.isnan(self.last) or not (self.over or time.monotonic() > self.end):
+            self.last = at
+            return 1.0
+        self.over = True
+        return self.last - at
+
+
+@contextmanager
+def watching(problem: Problem, shown: bool) -> Iterator[list[Any]]:
+    """Events for a solver that never come: a bar moves with its steps."""
+    if not shown:
+        yield []
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="integrating", unit=" steps", disable=None, leave=False) as bar:
+
+        def step(at: float, state: Array) -> float:
+            bar.update()
+            bar.set_postfix_str(f"log t = {float(problem.log_time(at, state)):.4g}", refresh=False)
+            return 1.0
+
+        yield [step]
+
+
+def solve(
+    system: System,
+    problem: Problem,
+    log_last: float,
+    until: Until,
+    options: dict[str, Any],
+    watched: Sequence[Any] = (),
+    time_limit: float | None = None,
+) -> Any:
+    """Run a solver up to log_last, or to where `until` stops it: its second event. The time limit is its last."""
     if options["method"] == "compiled":
         from dynamics.many import recorded
 
@@ -142,6 +186,7 @@ def solve(system: System, problem: Problem, log_last: float, until: Until, optio
         stops.append(lambda at, state: system.attention_on(group, np.ascontiguousarray(state[:n]), rows) - level)
     for stop in stops:
         stop.terminal = True
+    stops += [*watched] if time_limit is None else [*watched, _Clock(time_limit)]
     if options["method"] in IMPLICIT:
         options = options | {"jac": problem.jacobian}
     if problem.variable is None:

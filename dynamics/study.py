@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +41,8 @@ def sweep(
     measure: Measure,
     out: str | Path | None = None,
     executor: Executor | None = None,
+    *,
+    made_by: Mapping[str, Any] | None = None,
 ) -> dict[str, Column]:
     """Measure what is built at every point of a grid.
 
@@ -54,12 +57,14 @@ def sweep(
         Of what is built: returns a number, in a column named as the function ("value" for a lambda), or a mapping
         column -> number. A mapping column -> callable measures each.
     out : str or Path, optional
-        A ``.csv`` file for the table, beneath comment lines that say what made it. Rows go to a journal beside it,
+        A ``.csv`` file for the table, its last column what made it. Rows go to a journal beside it,
         ``.csv.part``, as they come; the same call after a kill measures only what is missing, and the file is the
         same to the byte. Once it is whole the same call reads it back.
     executor : concurrent.futures.Executor, optional
         What runs the points, left open: processes, ``client.get_executor()`` of ``dask.distributed``,
         ``mpi4py.futures``. By default threads, one for every core.
+    made_by : mapping, optional
+        More that `out` is to say of what made it, as JSON can hold it; the same study has the same.
 
     Returns
     -------
@@ -77,38 +82,44 @@ def sweep(
         Any other that `build` or `measure` raises, at once. The rows that are done stay in the journal.
     """
     accept(callable(build), "build", build, "a function of the parameters")
-    parameters, described = _points(grid)
+    parameters, described = points_of(grid)
     table = Table(parameters, _names(measure, [*parameters, "error"]))
     named = out is None or (isinstance(out, (str, Path)) and Path(out).suffix == ".csv")
     accept(named, "out", out, "a file name ending in .csv")
     sends = executor is None or isinstance(executor, Executor)
     accept(sends, "executor", executor, "a concurrent.futures.Executor")
+    known = made_by is None or isinstance(made_by, Mapping)
+    accept(known, "made_by", made_by, "a mapping that JSON can hold")
+    try:
+        said = json.loads(json.dumps(dict(made_by or {})))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"made_by={made_by!r}: expected a mapping that JSON can hold ({error})") from error
     if out is None:
         _fill(table, build, measure, executor, lambda rows: None)
         return table.columns()
 
     out = Path(out)
     several = measure if isinstance(measure, Mapping) else {}
-    made_by = header(
-        grid=described,
-        points=len(table.done),
-        build=identity(build),
-        measure={name: identity(one) for name, one in several.items()} or identity(measure),
-        equations=source_hash(),
-        versions={name: version for name, version in versions().items() if name != "matplotlib"},
-    )
+    said |= {
+        "grid": described,
+        "points": len(table.done),
+        "build": identity(build),
+        "measure": {name: identity(one) for name, one in several.items()} or identity(measure),
+        "equations": source_hash(),
+        "versions": {name: version for name, version in versions().items() if name != "matplotlib"},
+    }
     if out.exists():
-        table.read(out, made_by)
+        table.read(out, said)
         return table.columns()
     partial = out.with_name(f"{out.name}.part")
-    with journal(partial, made_by, table) as file:
+    with journal(partial, header(said), table) as file:
         _fill(table, build, measure, executor, lambda rows: write_rows(file, rows))
-    table.write(out, made_by)
+    table.write(out, said)
     partial.unlink(missing_ok=True)  # two may have written one file
     return table.columns()
 
 
-def _points(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
+def points_of(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
     """A column for every parameter with a row for every point, and the grid as a header tells it."""
     expected = "parameter -> values, or a list of points, each parameter -> value"
     if isinstance(grid, Mapping):

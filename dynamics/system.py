@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamics import balance, closures
+from dynamics import balance, closures, written
 from dynamics.closures import MOST_BYTES, Closure, Rule
 from dynamics.compiled import Part, kernel
 from dynamics.conditional import ConditionalRule
@@ -23,20 +23,19 @@ from dynamics.laws import LARGEST, Law
 from dynamics.logscale import MOST_LOG_PATCHES, LogRule, log_rule
 from dynamics.second_order import SecondOrderRule
 from dynamics.setting import Setting
-from dynamics.source import interpret
+from dynamics.shown import LONGEST, MOST_ROWS, Sheet, further, guarded, line, number, power, some
 
 if TYPE_CHECKING:
     import sympy as sp
 
 PER_ROW = ("cluster", "counts", "latents", "weight")  # fields of a rule
-MOST_EQUATION_ROWS = 500  # beyond this a written-out equation is no longer for reading
 
 AnyRule = Rule | LogRule | IntegralRule | ConditionalRule | SecondOrderRule
 
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A closed system of ordinary differential equations, made by ``reduce``.
+    """A closed system of ordinary differential equations, made by ``reduce`` of `setting`, `query` and `closure`.
 
     A merged coordinate i stands for mult_i single correlations; its rate is that of one of them. With L_p the query's
     share of the loss, ∂L_p/∂y_i = −mult_i rate_i, so gradient descent is y ← y + η·rate(y) as it stands.
@@ -55,6 +54,31 @@ class System:
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process is made from: not the kernel, which it loads itself."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @guarded
+    def __repr__(self) -> str:
+        said = f"{self._said()}, {len(self.names)} coordinates: "
+        return line("System", said + some(self.names, LONGEST - len(f"System({said}, …)")))
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """The coordinates as a table, with how many single correlations each stands for."""
+        counts = [number(count) for count in self.multiplicity]
+        if isinstance(self.rule, LogRule):
+            with np.errstate(divide="ignore"):
+                counts = [power(np.log(part) + twos * math.log(2)) for part, twos in self.rule.multiplicity]
+        rows = tuple(zip(self.names[:MOST_ROWS], counts, strict=False))
+        note = filter(None, (further(len(self.names), "coordinates"), repr(self.setting)))
+        return Sheet(f"System of {self._said()}", ("coordinate", "single correlations"), rows, "\n".join(note))
+
+    def _said(self) -> str:
+        """Query and closure in a few words."""
+        query = repr(self.query) if isinstance(self.query, str) else number(self.query)
+        drawn = f"sampled {self.options.get('samples')} times, seed {number(self.options.get('seed', 0))}"
+        mean = {"exact": f"exact by {self.method}", "sampled": drawn}.get(self.closure, f"{self.closure} (large-P)")
+        return f"query {query} of {self.setting.geometry.how_many}, {mean}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,7 +174,7 @@ class System:
             return replace(self, rule=closures.mean_field(self.setting, self.coordinates))
 
     def rate(self, y: npt.ArrayLike) -> Array:
-        """Time derivative of the flow, per single coordinate: (n,); 0 where no float is as small."""
+        """Time derivative of the flow at `y`, (n,), per single coordinate: (n,); 0 where no float is as small."""
         return self._rate_and_loss(self.state(y), self.rule)[0]
 
     def log_rate(self, y: npt.ArrayLike) -> tuple[Array, Array]:
@@ -164,7 +188,7 @@ class System:
             return np.sign(mantissa), np.log(np.abs(mantissa)) + power
 
     def tangent(self, log_t: float, y: npt.ArrayLike) -> Array:
-        """d(y, log t)/dl, l being the length of the curve itself: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
+        """d(y, log t)/dl at `log_t`, l being the curve's own length: (t·rate, 1)/√(1 + |t·rate|²), (n + 1,)."""
         return self.loop("tangent")(np.append(self.state(y), log_t), self.rule)
 
     def jacobian(self, y: npt.ArrayLike) -> Array:
@@ -227,7 +251,7 @@ class System:
         return rule, balance.places(rule, self.coordinates, self.setting.masked)
 
     def standard_error(self, y: npt.ArrayLike) -> Array:
-        """Of the rates of the sampled closure: (n,), estimated from the spread of its samples.
+        """Of the rates of the sampled closure at `y`: (n,), estimated from the spread of its samples.
 
         Raises
         ------
@@ -235,7 +259,7 @@ class System:
             For another closure, or a single sample.
         """
         accept(self.closure == "sampled", "closure", self.closure, "'sampled': the others have no sampling error")
-        rule, count, state = self._rows(math.inf), self.options["samples"], self.state(y)
+        rule, count, state = written.rows(self, math.inf), self.options["samples"], self.state(y)
         accept(count > 1, "samples", count, "2 or more: the spread of one is not known")
         rate, one = kernel(self.compiled).rate_and_loss, np.full(1, rule.weight.sum())
         rates = [
@@ -360,34 +384,13 @@ class System:
         ValueError
             If there are too many rows to write out.
         """
-        import sympy as sp
-
-        state = [sp.Symbol(name, real=True) for name in self.names]
         if isinstance(self.rule, LogRule):
             return (self.as_floats if numbers else self._in_floats).equations(numbers)
-        curved = isinstance(self.rule, SecondOrderRule)
-        given = self._rows().with_numbers(lambda value: sp.nsimplify(value, rational=True))
-        rule = given if numbers and not curved else self._rows().with_symbols()[1]
-        rate, _ = interpret("rate_and_loss", sp.exp, np.array(state), rule)
-        if isinstance(self.rule, SecondOrderRule):
-            rate = rate + self.rule.curvatures(np.array(state), rule)
-            if numbers:
-                values = {symbol: sp.nsimplify(value, rational=True) for symbol, value in self.numbers().items()}
-                rate = [one.xreplace(values) for one in rate]
-        return dict(zip(self.names, rate, strict=True))
+        return written.equations(self, numbers)
 
     def numbers(self) -> dict[sp.Indexed, float]:
         """The value of every symbol in ``equations()`` that is no coordinate."""
-        more = self.rule.numbers() if isinstance(self.rule, SecondOrderRule) else {}
-        return self.as_floats._rows().with_symbols()[0] | more
-
-    def _rows(self, most: float = MOST_EQUATION_ROWS) -> Rule:
-        """The rule, as rows, if these are few enough to write out."""
-        given = self.rule.centre if isinstance(self.rule, SecondOrderRule) else self.rule
-        exact = self.closure == "exact"
-        rows = closures.count_rows(self.setting, self.coordinates) if exact else len(given.weight)
-        accept(rows <= most, "rows", rows, f"at most {most}: more are not for reading")
-        return given if isinstance(given, Rule) else closures.exact(self.setting, self.coordinates)
+        return written.values_of(self.as_floats)
 
     def state(self, y: npt.ArrayLike, argument: str = "y") -> Array:
         """The state as the kernel takes it: an (n,) array of float; a ValueError where `y` is no such thing."""

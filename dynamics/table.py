@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +13,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from derivations._shell import write_beside
+from derivations import _csv
+from derivations._shell import write_beside, writing
 from dynamics.errors import accept
 from dynamics.geometry import Array
 
 Column = npt.NDArray[Any]
 Row = tuple[int, dict[str, float], str]  # where it belongs, what was measured, or why nothing was
-ROWS = 100_000  # turned to text at a time
 
 
 @dataclass(eq=False)
@@ -77,18 +75,12 @@ class Table:
         errors = np.array([self.errors.get(i, "") for i in range(len(self.done))], dtype=object)
         return self.parameters | self.measured | unknown | {"error": errors}
 
-    def write(self, path: Path, header: bytes) -> None:
-        """The whole table as CSV, beneath its header; whole or not at all."""
-        columns = self.columns()
-        with write_beside(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(header.decode())
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            for first in range(0, len(self.done), ROWS):
-                lists = [column[first : first + ROWS].tolist() for column in columns.values()]
-                writer.writerows(zip(*lists, strict=True))
+    def write(self, path: Path, made_by: dict[str, Any]) -> None:
+        """The whole table as CSV, with what made it; whole or not at all."""
+        with write_beside(path) as partial:
+            _csv.write(partial, {name: column.tolist() for name, column in self.columns().items()}, made_by)
 
-    def read(self, path: Path, header: bytes) -> None:
+    def read(self, path: Path, made_by: dict[str, Any]) -> None:
         """Fill the table from the file that ``write`` wrote.
 
         Raises
@@ -96,18 +88,14 @@ class Table:
         ValueError
             If it is of another study, or not as it was written.
         """
-        with path.open("rb") as file:
-            head = file.read(len(header))
-            accept(head == header, "out", str(path), _difference(head, header))
-            rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
-            names = next(rows, [])[len(self.parameters) : -1]
-            try:
-                for index, (*cells, error) in enumerate(rows):
-                    values = map(float, cells[len(self.parameters) :])
-                    self.add((index, {} if error else dict(zip(names, values, strict=True)), error))
-            except (ValueError, TypeError, IndexError):
-                self.done[:] = False
-        accept(bool(self.done.all()), "out", str(path), "the table as it was written; remove it to make it anew")
+        cells, found = _csv.read(path, "a table of this study (remove it, or write to another)", "out")
+        ours, theirs = ({key: json.dumps(value) for key, value in said.items()} for said in (made_by, found))
+        differing = next((key for key in ours | theirs if ours.get(key) != theirs.get(key)), None)
+        accept(differing is None, "out", str(path), _of_this_study(differing))
+        names, errors = list(cells)[len(self.parameters) : -1], cells["error"]
+        for index, (*values, error) in enumerate(zip(*(cells[name] for name in names), errors, strict=True)):
+            numbers = (float(value or "nan") for value in values)
+            self.add((index, {} if error else dict(zip(names, numbers, strict=True)), error))
 
 
 @contextmanager
@@ -119,10 +107,10 @@ def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
     Raises
     ------
     ValueError
-        If it is of another study, or not as it was written.
+        If it is of another study, not as it was written, or another process writes to it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
+    with _opened(path) as file:
+        accept(_locked(file), "out", str(path), "a sweep that no other process is at")
         file.seek(0)
         head = file.read(len(header))
         if head != header:
@@ -142,20 +130,49 @@ def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with writing("out", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    try:
+        yield file
+    finally:
+        with writing("out", path):  # what waits to be written is written now
+            file.close()
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Whether this process alone has the file from here on, as far as the file system can tell."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
+
+
 def write_rows(file: BinaryIO, rows: list[Row]) -> None:
     """Add rows to a journal; a kill of the process loses none of them."""
-    file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-    file.flush()
+    with writing("out", Path(file.name)):
+        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        file.flush()
 
 
-def header(**made_by: Any) -> bytes:
-    """Comment lines that say what made a file, one an entry."""
+def header(made_by: dict[str, Any]) -> bytes:
+    """Comment lines that say what made a journal, one an entry."""
     return "".join(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items()).encode()
 
 
 def _difference(head: bytes, header: bytes) -> str:
-    """What is expected of a file instead of this header."""
+    """What is expected of a journal instead of this header."""
     pairs = zip_longest(header.splitlines(), head.splitlines())
     line = next((ours or b"" for ours, found in pairs if ours != found), b"")
-    entry = line.removeprefix(b"# ").partition(b":")[0].decode()
+    return _of_this_study(line.removeprefix(b"# ").partition(b":")[0].decode())
+
+
+def _of_this_study(entry: str | None) -> str:
     return f"a file of this study, but its entry {entry!r} differs: remove it, or write to another"

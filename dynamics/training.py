@@ -16,6 +16,7 @@ from dynamics.coordinates import Coordinates
 from dynamics.geometry import Array
 from dynamics.phases import of_records
 from dynamics.setting import Setting
+from dynamics.shown import SHORT, counted, guarded, line, number
 from dynamics.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class Training:
         Φ_{p→v}, cluster after cluster, and Υ_{p→q}.
     losses : (m, P) array
         Every query's share of L as the gradient of that step saw it: exact, or of its samples.
-    Q, model, step_size, steps, samples
-        The last Q, (d, d), and what made it; steps include those of a training that it continued.
+    Q, model, step_size, steps, samples, every, start
+        The last Q, (d, d), and what made it; steps include those of a training that it continued, and start is where
+        that began: "Q = 0" or "a Q".
     """
 
     t: Array
@@ -47,6 +49,16 @@ class Training:
     step_size: float
     steps: int
     samples: int | None
+    every: int = 1
+    start: str = "Q = 0"
+
+    @guarded
+    def __repr__(self) -> str:
+        steps = f"{counted(self.steps, 'step')} of η = {number(self.step_size)}"
+        gradient = "exact gradients" if self.samples is None else f"{counted(self.samples, 'sample')} a gradient"
+        records = f"{counted(len(self.t), 'record')} to t = {number(self.t[-1])}"
+        loss = f"loss {' → '.join(number(of_queries.sum(), SHORT) for of_queries in self.losses[[0, -1]])}"
+        return line("Training", self.model.setting.geometry.how_many, steps, gradient, records, loss)
 
     def of(self, query: int | str) -> Trajectory:
         """Curves of one query, named as in the reduction: merged coordinates averaged, with their spread.
@@ -78,6 +90,7 @@ class Training:
         model, setting = self.model, self.model.setting
         made: dict[str, Any] = {"kind": "training", "exactness": "sampled" if self.samples else "exact", "query": patch}
         made |= setting.provenance | {"step_size": self.step_size, "steps": self.steps}
+        made |= {"every": self.every, "start": self.start}
         made |= {"samples": self.samples, "seed": model.seed, "basis": model.basis, "dimension": model.dimension}
         return made | {"versions": {"python": platform.python_version(), "numpy": np.__version__}}
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from derivations._shell import write_beside
-from dynamics.errors import accept
+from derivations._shell import nearest
+from dynamics.files import columns, save
 from dynamics.geometry import Array
 from dynamics.phases import Phase
+from dynamics.shown import MOST_ROWS, SHORT, Sheet, counted, further, guarded, line, moment, number
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
     from matplotlib.axes import Axes
 
 Kind = Literal["flow", "descent", "training"]
@@ -73,67 +77,144 @@ class Trajectory:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
 
+    @guarded
+    def __repr__(self) -> str:
+        last = f" to {moment(self.t[-1], self.log_t[-1], 4)}" if len(self.t) else ""
+        on_target = self.attention.get("target", self.t[:0])
+        reached = f"attention on target {number(on_target[-1], SHORT)}" if len(on_target) else ""
+        times, coordinates = counted(len(self.t), "time"), counted(len(self.names), "coordinate")
+        return line("Trajectory", self._said(), f"{times}{last}", coordinates, reached)
+
+    def _repr_html_(self) -> str:
+        return self.sheet().html()
+
+    def sheet(self) -> Sheet:
+        """What it is, and every coordinate, the loss and the attention at its first and last record, as a table."""
+        groups = [
+            name for i, name in enumerate(self.attention) if i < MOST_ROWS or name in ("target", "masked", "self")
+        ]
+        values = dict(zip(self.names[:MOST_ROWS], self.y, strict=False)) | {"loss": self.loss}
+        values |= {f"attention on {name}": self.attention[name] for name in groups}
+        records = sorted({0, len(self.t) - 1}) if len(self.t) else []
+        head = ["", *(moment(self.t[i], self.log_t[i]) for i in records)]
+        rows = [[name, *(number(of[i]) for i in records)] for name, of in values.items()]
+        if self.spread is not None and records:
+            spread = [number(value) for value in self.spread[:MOST_ROWS, -1]]
+            head.append("spread")
+            rows = [[*row, last] for row, last in zip_longest(rows, spread, fillvalue="")]
+        said = self._said()
+        title = f"{said[0].upper()}{said[1:]}, {counted(len(self.t), 'time')}"
+        left_out = len(self.attention) - len(groups)
+        note = [further(len(self.names), "coordinates"), f"and {left_out} more groups of areas" if left_out else ""]
+        return Sheet(
+            title, tuple(head), tuple(map(tuple, rows)), "\n".join(filter(None, [*note, *map(str, self.phases)]))
+        )
+
+    def _said(self) -> str:
+        """What kind of curve it is, of which query, and how exact."""
+        query, closure, exactness = (self.provenance.get(key) for key in ("query", "closure", "exactness"))
+        of_query = "" if query is None else f" of query {query!r}"
+        told = [exactness] if closure is None or str(exactness).startswith(closure) else [closure, exactness]
+        return ", ".join([f"{self.kind}{of_query}", *(str(word) for word in told if word)])
+
     def __getitem__(self, name: str) -> Array:
         """One coordinate against time: an (m,) array; a KeyError names those there are."""
+        return self.y[self.row(name)]
+
+    def row(self, name: str) -> int:
+        """The row of a coordinate in `y` and `spread`; a KeyError names those there are."""
         if name not in self.names:
-            raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}")
-        return self.y[self.names.index(name)]
+            raise KeyError(f"{name!r}: expected one of {', '.join(self.names)}{nearest(name, self.names)}")
+        return self.names.index(name)
 
     def save(self, path: str | Path) -> Path:
-        """Write all of it to a NumPy ``.npz`` file, whole or not at all; returns the path."""
-        accept(
-            isinstance(path, (str, Path)) and Path(path).suffix == ".npz", "path", path, "a file name ending in .npz"
-        )
-        path = Path(path)
-        arrays = {key: getattr(self, key) for key in ("multiplicity", "t", "log_t", "y", "loss")}
-        arrays |= {f"attention {name}": values for name, values in self.attention.items()}
-        arrays |= {} if self.spread is None else {"spread": self.spread}
-        header: dict[str, Any] = {
-            "kind": self.kind,
-            "names": self.names,
-            "targets": self.targets,
-            "provenance": self.provenance,
+        """Write all of it to a ``.npz`` or ``.csv`` file, whole or not at all; returns the path.
+
+        Both are read back number for number by ``load``. The CSV has a row for every record: t, log_t, the coordinates,
+        loss, "attention.GROUP", of a training "spread.COORDINATE"; and what made it in the first cell of its last
+        column.
+
+        Raises
+        ------
+        ValueError
+            If the name ends otherwise.
+        OSError
+            If the file cannot be written; an older one is then as it was.
+        """
+        return save(self, path)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The columns of the CSV as a pandas DataFrame, by time; ``attrs["provenance"]`` says what made it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without pandas: it is the extra ``pandas``.
+        """
+        with _extra("pandas"):
+            import pandas as pd
+
+        frame = pd.DataFrame(columns(self)).set_index("t")
+        frame.attrs["provenance"] = self.provenance
+        return frame
+
+    def to_xarray(self) -> xr.Dataset:
+        """The same as an xarray Dataset.
+
+        ``y`` and ``spread`` over (coordinate, t), ``loss`` over t, ``attention`` over (group, t), with log_t,
+        multiplicities and, as JSON, ``attrs["provenance"]``.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without xarray: it is the extra ``xarray``.
+        """
+        with _extra("xarray"):
+            import xarray as xr
+
+        variables: dict[str, Any] = {
+            "y": (("coordinate", "t"), self.y),
+            "loss": ("t", self.loss),
+            "attention": (("group", "t"), np.array([*self.attention.values()])),
         }
-        header["phases"] = [vars(phase) | {"state": phase.state.tolist()} for phase in self.phases]
-        with write_beside(path) as partial:
-            np.savez_compressed(partial, header=np.array(json.dumps(header)), **arrays)
-        return path
+        if self.spread is not None:
+            variables["spread"] = (("coordinate", "t"), self.spread)
+        places = {
+            "t": self.t,
+            "log_t": ("t", self.log_t),
+            "coordinate": list(self.names),
+            "multiplicity": ("coordinate", self.multiplicity),
+            "group": list(self.attention),
+        }
+        return xr.Dataset(variables, places, {"kind": self.kind, "provenance": json.dumps(self.provenance)})
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
-        """Draw coordinates against time, or its logarithm where it is no float: lines, or points with their spread."""
-        import matplotlib.pyplot as plt
+        """Draw coordinates against time, or its logarithm where it is no float.
 
-        axes = plt.subplots(layout="constrained")[1] if axes is None else axes
-        floats = bool(np.isfinite(self.t).all())
-        t, label = (self.t, "$t$") if floats else (self.log_t, r"$\log t$")
-        for name in self.names if names is None else [names] if isinstance(names, str) else names:
-            values = self[name]
-            if self.spread is None:
-                axes.plot(t, values, label=name)
-            else:
-                axes.errorbar(t, values, self.spread[self.names.index(name)], fmt=".", label=name)
-        axes.set(xlabel=label, ylabel="correlation of the query")
-        axes.legend()
-        return axes
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure of ``matplotlib.pyplot``.
+        names : str or sequence of str, optional
+            Coordinates; by default all.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Of a flow (by a spline through its records) or a descent lines, Φ solid and Υ dashed; of a training points,
+            filled and open, with the spread as error bars, at some of its records. The colour says what a coordinate is
+            about. Up to 12 have a legend; in axes that have one already only those that are new there.
+        """
+        from dynamics.drawn import draw
+
+        return draw(self, axes, self.names if names is None else [names] if isinstance(names, str) else list(names))
 
 
-def load(path: str | Path) -> Trajectory:
-    """The trajectory that ``Trajectory.save`` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no trajectory.
-    """
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """An optional library is imported; without it the error says how to get it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            arrays = {key: file[key] for key in file.files if key != "header"}
-        named = {
-            key.removeprefix("attention "): arrays.pop(key) for key in list(arrays) if key.startswith("attention ")
-        }
-        phases = tuple(Phase(**phase | {"state": np.array(phase["state"])}) for phase in header["phases"])
-        more = {"targets": tuple(header["targets"]), "phases": phases, "provenance": header["provenance"]}
-        return Trajectory(header["kind"], tuple(header["names"]), attention=named, **more, **arrays)
-    except (ValueError, KeyError, TypeError, EOFError, IsADirectoryError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path={str(path)!r}: expected a file written by Trajectory.save") from error
+        yield
+    except ModuleNotFoundError as error:
+        said = f"{name} is not installed: pip install 'attention-dynamics[{name}]'"
+        raise ModuleNotFoundError(said, name=name) from error

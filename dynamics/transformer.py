@@ -28,6 +28,7 @@ from dynamics.errors import (
 from dynamics.geometry import Array
 from dynamics.samples import Samples, count_population, draw, in_order, pool_of, population
 from dynamics.setting import Setting
+from dynamics.shown import guarded, line, number
 from dynamics.training import Training
 
 Basis = Literal["random", "coordinates"]
@@ -101,6 +102,12 @@ class FiniteTransformer:
         self.positions, self.features = self._directions[:patches], self._directions[patches:least]
         self._stored: list[Samples] | None = None
         np.empty(2**21)  # freed at once: glibc then keeps as much, where a gradient's arrays were paged in every time
+
+    @guarded
+    def __repr__(self) -> str:
+        threads = f"{self.threads} threads" if self.threads > 1 else ""
+        made = (f"d = {self.dimension}", f"{self.basis} basis", f"seed {number(self.seed)}", threads)
+        return line("FiniteTransformer", self.setting.geometry.summary, *made)
 
     @property
     def initial(self) -> Array:
@@ -208,7 +215,7 @@ class FiniteTransformer:
             Where to begin. A Training of this model goes on at its own step size and samples: n steps, then m, are
             n + m, bit for bit (if sampled: when this model drew nothing else in between).
         progress : bool
-            Show a progress bar.
+            Show a progress bar, where a person waits.
 
         Raises
         ------
@@ -220,18 +227,18 @@ class FiniteTransformer:
         step_size = positive("step_size", step_size)
         steps, every = whole_number("steps", steps, 0, MOST_STEPS), min(whole_number("every", every, 1), MOST_STEPS)
         samples = None if samples is None else whole_number("samples", samples, 1, MOST_DRAWN)
-        before, Q = 0, self.initial
+        before, Q, began = 0, self.initial, "Q = 0" if start is None else "a Q"
         if isinstance(start, Training):
             same = start.model is self and (start.step_size, start.samples) == (step_size, samples)
             accept(same, "start", "Training", "one of this model, step size and samples; or its .Q")
-            before, Q = start.steps, start.Q
+            before, Q, began = start.steps, start.Q, start.start
         elif start is not None:
             Q = self._checked(start)
         count, patches, features = -(-steps // every) + 1, len(self.positions), len(self.features)
         accept_records(count * patches * (features + patches + 1), every)
         fp, pp, losses = (np.empty((count, patches, n)) for n in (features, patches, 1))
         with pool_of(self.threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            for step in tqdm(range(steps + 1), "training", steps, unit="step", disable=not progress):
+            for step in tqdm(range(steps + 1), "training", steps, unit="step", disable=None if progress else True):
                 state = self._generator.bit_generator.state
                 of_query, gradient = self._evaluate(Q, samples, pool)
                 if step % every == 0 or step == steps:
@@ -244,7 +251,7 @@ class FiniteTransformer:
             t = step_size * (before + np.minimum(np.arange(i + 1.0) * every, step))
         self._generator.bit_generator.state = state  # what the last record saw, a training that goes on sees again
         records = t, fp[: i + 1], pp[: i + 1], losses[: i + 1, :, 0]
-        training = Training(*records, Q, self, step_size, before + step, samples)
+        training = Training(*records, Q, self, step_size, before + step, samples, every, began)
         if step < steps:
             raise TrainingDiverged(f"Q is not finite after {before + step + 1} steps of {step_size=}", training)
         return training

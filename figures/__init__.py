@@ -76,6 +76,15 @@ def _tuples(value: Any) -> Any:
 def data(name: str, quick: bool = False, **changes: Any) -> Table:
     """The numbers of a figure, columns of equal length, and in `made_by` what made them.
 
+    Parameters
+    ----------
+    name : str
+        As in ``FIGURES``.
+    quick : bool
+        Coarser, in seconds.
+    **changes
+        Parameters of the figure, of its module's ``Parameters``, to take other values.
+
     Raises
     ------
     ValueError
@@ -94,7 +103,7 @@ def draw(table: Table) -> Figure:
 
 
 def read(path: str | Path) -> Table:
-    """The table in a CSV that ``python -m figures`` wrote; a ValueError if it holds none."""
+    """The table in a CSV, at `path`, that ``python -m figures`` wrote; a ValueError if it holds none."""
     from figures.table import read_csv
 
     return read_csv(Path(path))

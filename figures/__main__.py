@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from derivations._shell import Parser, run
+from derivations._shell import Parser, nearest, one_thread, run
 from figures import FIGURES
 
 FORMATS = "png", "pdf", "svg"
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     given = parser.parse_args(arguments)
     status = 0
-    _one_thread()
+    one_thread()
 
     def command() -> None:
         nonlocal status
@@ -60,17 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(command, given.debug) or status
 
 
-def _one_thread() -> None:
-    """Before NumPy loads: these matrices are too small to share; on a busy machine threads wait for each other."""
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-
-
 def _known(names: Sequence[str]) -> list[str]:
     """The figures asked for, each once; all where none is named."""
     for name in names:
         if name not in FIGURES:
-            raise ValueError(f"NAME={name!r}: expected one of {', '.join(FIGURES)}")
+            raise ValueError(f"NAME={name!r}: expected one of {', '.join(FIGURES)}{nearest(name, FIGURES)}")
     return list(dict.fromkeys(names or FIGURES))
 
 

@@ -60,10 +60,10 @@ def _picture(table: Table) -> Path:
     said = PngImagePlugin.PngInfo()
     said.add_itxt("Description", json.dumps(table.made_by, ensure_ascii=False))
     with write_beside(path) as partial:
-        draw(table).savefig(partial, dpi=DPI)
+        draw(table).savefig(partial, dpi=DPI, format="png")
         with Image.open(partial) as picture:
             small = picture.convert("RGB").quantize(256)
-        small.save(partial, pnginfo=said, optimize=True)
+        small.save(partial, "png", pnginfo=said, optimize=True)
     return path
 
 

@@ -14,7 +14,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 import derivations
-from derivations._shell import versions, write_beside
+from derivations._shell import versions, write_beside, write_picture
 from figures import module, parameters, style
 from figures.table import Table, read_csv, write_csv
 
@@ -44,18 +44,12 @@ def write(name: str, quick: bool, out: Path, formats: Sequence[str], **changes: 
     """
     p = parameters(name, quick, **changes)
     table = _stored(out / f"{name}.csv", provenance(name, quick, p)) or compute(name, quick, p)
-    figure, text = ink(table), json.dumps(table.made_by, ensure_ascii=False)
-    said = {"Title": f"attention-dynamics: {name}"}
-    metadata: dict[str, dict[str, Any]] = {
-        "png": said | {"Description": text},
-        "pdf": said | {"Subject": text, "CreationDate": None},
-        "svg": said | {"Description": text, "Date": None},
-    }
+    figure = ink(table)
     paths = [out / f"{name}.{suffix}" for suffix in (*formats, "csv")]
     with ExitStack() as files, matplotlib.style.context(["default", style.RC]):
         *pictures, numbers = (files.enter_context(write_beside(path)) for path in paths)
         for path, suffix in zip(pictures, formats, strict=True):
-            figure.savefig(path, metadata=metadata[suffix])
+            write_picture(figure, path, f".{suffix}", name, table.made_by)
         write_csv(numbers, table)
         if hasattr(module(name), "markdown"):
             paths.append(out / f"{name}.md")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from derivations import _csv
+
+LONGEST = 120  # characters of a table's repr
 # The kind of a column's dtype: how a cell is read, and what an empty one says.
 TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
     "i": (int, ""),
@@ -30,6 +29,12 @@ class Table(dict[str, npt.NDArray[Any]]):
     def __init__(self, columns: dict[str, npt.NDArray[Any]], made_by: dict[str, Any] | None = None) -> None:
         super().__init__(columns)
         self.made_by = {} if made_by is None else made_by
+
+    def __repr__(self) -> str:
+        number = len(next(iter(self.values()), ()))
+        named = f"{self.made_by['figure']}: " if "figure" in self.made_by else ""
+        said = f"Table({named}{number} rows of {', '.join(self)})"
+        return said if len(said) <= LONGEST else f"{said[: LONGEST - 2].rstrip(', ')}…)"
 
 
 def rows(**columns: npt.ArrayLike) -> Table:
@@ -60,17 +65,9 @@ def distinct(column: npt.NDArray[Any]) -> list[Any]:
 
 
 def write_csv(path: Path, table: Table) -> None:
-    """One header row, then the rows; what made them, and types, stand above in lines that begin with #."""
-    body = io.StringIO()
-    writer = csv.writer(body, lineterminator="\n")
-    writer.writerow(table)
-    lists = [["" if value != value else value for value in column.tolist()] for column in table.values()]
-    writer.writerows(zip(*lists, strict=True))
+    """One header row, then the rows; the last column holds what made them, and their types."""
     said = table.made_by | {"types": {name: column.dtype.kind for name, column in table.items()}}
-    said |= {"hash": _hash(body.getvalue())}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.writelines(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in said.items())
-        file.write(body.getvalue())
+    _csv.write(path, {name: column.tolist() for name, column in table.items()}, said)
 
 
 def read_csv(path: Path) -> Table:
@@ -81,29 +78,13 @@ def read_csv(path: Path) -> Table:
     ValueError
         If the file holds no such table, or not all of it, or it was changed.
     """
+    expected = "a table as python -m figures wrote it"
+    cells, made_by = _csv.read(path, expected)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            made_by = {}
-            for line in file:
-                if not line.startswith("# "):
-                    break
-                key, _, value = line[2:].partition(": ")
-                made_by[key] = json.loads(value)
-            body = line + file.read()
-            if made_by.pop("hash") != _hash(body):
-                raise ValueError("changed")
-            names, *cells = csv.reader(io.StringIO(body))
-            types = made_by.pop("types")
-            columns = zip(*cells, strict=True) if cells else [()] * len(names)
-            return Table(
-                {name: _column(types[name], column) for name, column in zip(names, columns, strict=True)}, made_by
-            )
-    except (ValueError, KeyError, UnboundLocalError) as error:
-        raise ValueError(f"path={str(path)!r}: expected a table as python -m figures wrote it, whole") from error
-
-
-def _hash(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
+        types = made_by.pop("types")
+        return Table({name: _column(types[name], column) for name, column in cells.items()}, made_by)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"path={str(path)!r}: expected {expected}, whole and unchanged") from error
 
 
 def _column(kind: str, cells: Iterable[str]) -> npt.NDArray[Any]:

@@ -1,6 +1,8 @@
 """What every test shares."""
 
+import os
 import re
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,19 @@ def known_tables(monkeypatch):
 
     for name in figures.FIGURES:
         monkeypatch.setattr(figures.module(name), "data", lambda p, name=name: table(name))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where SLOW_PART says "2/3", only slow tests whose names fall into the second third: CI takes them in turns."""
+    number, _, parts = os.environ.get("SLOW_PART", "").partition("/")
+    if parts:
+        kept = [
+            item
+            for item in items
+            if not item.get_closest_marker("slow") or zlib.crc32(item.nodeid.encode()) % int(parts) + 1 == int(number)
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 def pytest_xdist_make_scheduler(config, log):

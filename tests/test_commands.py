@@ -104,8 +104,11 @@ BAD = [
     (("check", "fp-rate"), "; “python -m derivations list” lists all"),
     (("show", "attention", "--format", "word"), "--format: invalid choice: 'word' (choose from"),
     (("show", "attention", "--format", "c", "--steps"), "--format='c': expected unicode or latex with --steps"),
-    (("export", "equations.pdf"), "FILE='equations.pdf': expected a name that ends in .md, .tex, .html"),
-    (("export", "/dev/null/equations.md"), "FILE='/dev/null/equations.md': cannot be written: "),
+    (("export", "equations.pdf"), "FILE='equations.pdf': expected a file name ending in .md or .tex or .html"),
+    (
+        ("export", "/dev/null/equations.md"),
+        "FILE='/dev/null/equations.md': expected a file that can be written: Not a directory",
+    ),
 ]
 
 

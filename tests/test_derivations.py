@@ -1,5 +1,7 @@
 """The derived formulas, for any number of areas, against what the theory states."""
 
+from dataclasses import replace
+
 import pytest
 import sympy as sp
 
@@ -91,3 +93,13 @@ def test_a_sum_over_areas_may_be_split_anywhere():
 def test_the_model_written_out_for_a_geometry_is_the_loss_of_its_attentions():
     loss = model.query_loss().subs({N: 3, a: 1}).doit()
     assert sp.expand(loss - sum((z[i] * (int(i == 1) - A[i])) ** 2 for i in (1, 2, 3)) / 2) == 0
+
+
+def test_a_result_and_its_steps_are_one_line_each_without_formulas():
+    found = result("query-loss-of-attention")
+    said = "The loss of a masked query depends on the attention on areas alone"
+    assert repr(found) == f"Result(query-loss-of-attention, exact, {said})"
+    assert repr(found.steps[0]) == f"Step({found.steps[0].said})"
+    long = replace(found, title="a long title " * 20)
+    assert len(repr(long)) == 120
+    assert repr(long).endswith("…)")

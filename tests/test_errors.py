@@ -145,7 +145,7 @@ CALLS = [
     ),
     (lambda: dy.reduce(WIDE, 0, method="guess"), "method='guess': expected 'auto' or 'enumeration' or 'conditional'"),
     (lambda: dy.reduce(WIDE, 0, "mean-field", method="integral"), "method='integral': expected 'auto'"),
-    (lambda: dy.reduce(WIDE, 0, "sampled", samples=0), "samples=0: expected a whole number, 1 or more"),
+    (lambda: dy.reduce(WIDE, 0, "sampled", samples=0), "samples=0: expected a whole number in .1, 10"),
     (
         lambda: dy.reduce(dy.Setting(WIDE.geometry, (np.arange(1, 601), np.full(600, 1 / 600))), 0, "mean-field"),
         "closure='mean-field': expected fewer latent values: 600 take .* GiB",

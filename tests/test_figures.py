@@ -47,16 +47,16 @@ def test_a_figure_is_a_picture_and_a_table_that_say_what_made_them(name, tmp_pat
     assert made_by["figure"] == name
     assert made_by["quick"] is True
     assert {"parameters", "equations", "versions"} <= set(made_by)
-    lines = text.read_text(encoding="utf-8").splitlines()
-    header = [line for line in lines if line.startswith("#")]
-    said = {key: json.loads(value) for key, value in (line[2:].split(": ", 1) for line in header)}
+    (*names, last), first, *rows = csv.reader(text.read_text(encoding="utf-8-sig").splitlines())
+    said = json.loads(first[-1])
+    assert (last, said.pop("format")) == ("made_by", 1)
     assert said.pop("types") == {key: column.dtype.kind for key, column in table(name).items()}
     assert len(said.pop("hash")) == 16
     assert said == made_by
     assert list(made_by["columns"]) == list(table(name))
-    names, *rows = csv.reader(lines[len(header) :])
     assert names == list(table(name))
-    assert len(rows) == len(table(name)[names[0]])
+    assert len(rows) + 1 == len(table(name)[names[0]])
+    assert not any(row[-1] for row in rows)
 
 
 def test_a_page_says_what_made_it_too(tmp_path, capsys, known_tables):
@@ -207,11 +207,13 @@ def test_a_table_is_read_back_number_for_number(tmp_path):
         assert np.array_equal(found[name], column, equal_nan=name == "f"), name
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "# types: {\n", '# types: {"a": "f"}\na\n1\n2,3\n', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "a,made_by\n1,{\n", "a,made_by\n1,{}\n2,,3\n", "a,made_by\n1,{}\n", "\0"]
+)
 def test_a_file_that_is_no_table_is_refused(text, tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"path='.*table.csv': expected a table as python -m figures wrote it, whole"):
+    with pytest.raises(ValueError, match=r"path='.*table.csv': expected a table as python -m figures wrote it"):
         figures.read(path)
 
 
@@ -280,7 +282,7 @@ def test_a_table_that_was_cut_or_changed_is_computed_anew(keep, tmp_path, known_
     path = tmp_path / "crosscheck.csv"
     whole = path.read_text(encoding="utf-8")
     lines = whole.splitlines(keepends=True)
-    changed = whole.replace(lines[-1], lines[-1].replace(lines[-1].split(",")[-1], "5.0\n"))
+    changed = whole.replace(lines[-1], lines[-1].replace(lines[-1].split(",")[-2], "5.0"))
     for text in ("".join(lines[:keep]), whole[:-3], changed):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match="whole"):

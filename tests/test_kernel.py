@@ -1,6 +1,7 @@
 """Formula to machine code: compiled, plain and 50-digit evaluations of one and the same kernel."""
 
 import multiprocessing
+import os
 import pickle
 import shutil
 import subprocess
@@ -215,7 +216,10 @@ def test_the_generated_file_is_named_by_what_it_reads_and_what_made_it(monkeypat
     assert len(names) == 5
 
 
-def fresh(folder, code="S.rate(S.initial)", compiled_=False):
+CODE = "S.rate(S.initial)"
+
+
+def fresh(folder, code=CODE, compiled_=False):
     """Run a first answer in a process of its own, its cache in `folder`."""
     program = (
         "import dynamics as dy; S = dy.reduce(dy.Setting(dy.Geometry.single_cluster(40, 6, 4)), 'local', 'mean-field', "
@@ -293,11 +297,76 @@ def test_who_waits_for_a_compiler_is_told_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_may_build_at_once(tmp_path):
+@pytest.mark.parametrize("compiled_", [False, True])
+def test_two_processes_may_build_at_once(tmp_path, compiled_):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        both = pool.map(fresh, [tmp_path, tmp_path])
+        both = pool.starmap(fresh, [(tmp_path, CODE, compiled_)] * 2)
     assert both[0].stdout == both[1].stdout
     assert len(list(tmp_path.glob("rows_*.py"))) == 1
+    assert fresh(tmp_path, compiled_=compiled_).stderr == ""  # what the two left is whole
+    kept = sorted((tmp_path / "__pycache__").glob("*.nb[ic]"))
+    assert bool(kept) == compiled_
+    for path in kept[::3]:
+        path.write_bytes(b"")  # as after a loss of power
+    assert fresh(tmp_path, compiled_=compiled_).stdout == both[0].stdout
+    assert fresh(tmp_path, compiled_=compiled_).stderr == ""
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """What makes a folder one that nobody, not even root, may write to."""
+    mounted = []
+
+    def lock(folder):
+        bound = subprocess.run(["mount", "--bind", folder, folder], capture_output=True)
+        if bound.returncode == 0:
+            mounted.append(folder)
+            subprocess.run(["mount", "-o", "remount,ro,bind", folder, folder], check=True)
+        else:
+            folder.chmod(0o555)
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write anywhere and mount nothing")
+
+    yield lock
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(
+    ("holds", "compiled_"),
+    [("nothing", False), ("the kernel", False), pytest.param("nothing", True, marks=pytest.mark.slow)],
+)
+def test_a_folder_that_may_only_be_read_serves(tmp_path, generated, read_only, holds, compiled_):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    if holds == "the kernel":
+        shutil.copy(generated, folder)
+    before = sorted(path.name for path in folder.rglob("*"))
+    read_only(folder)
+    system = dy.reduce(WIDE, "local", "mean-field")
+    assert fresh(folder, compiled_=compiled_).stdout == f"{system.rate(system.initial).tolist()}\n"
+    assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_what_another_version_left_is_not_touched_and_not_in_the_way(tmp_path, generated):
+    (tmp_path / "__pycache__").mkdir()
+    other = "rows_0123456789abcdef"
+    left = [tmp_path / f"{other}.py", tmp_path / f"{other}.plain", tmp_path / "__pycache__" / f"{other}.f-1.py311.nbi"]
+    for path in left:
+        path.write_text("raise RuntimeError('another version')")
+    assert fresh(tmp_path).stdout == fresh(tmp_path / "usual").stdout
+    assert all(path.read_text() == "raise RuntimeError('another version')" for path in left)
+
+
+def test_on_a_disk_without_room_machine_code_is_not_kept(tmp_path, generated, monkeypatch):
+    import numba
+
+    kept = []
+    monkeypatch.setattr(numba, "njit", lambda cache=False, **options: kept.append(cache) or compiled.as_it_stands)
+    for room in (1, 2**62):
+        monkeypatch.setattr(compiled, "ROOM", room)
+        compiled._load(generated, True)
+    assert (any(kept[:4]), any(kept[4:])) == (True, False)
 
 
 def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, monkeypatch):

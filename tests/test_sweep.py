@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dynamics as dy
@@ -195,11 +196,11 @@ def odd_ones(out):
     return dy.sweep(pair, {"a": [1, 2, 3, 4], "b": [0.5]}, odd_only, out)
 
 
-def killed_at_the_end(out, monkeypatch):
+def killed_at_the_end(out, monkeypatch, study=odd_ones):
     with monkeypatch.context() as patch:
         patch.setattr("dynamics.table.write_beside", never)
         with pytest.raises(AssertionError):
-            odd_ones(out)
+            study(out)
     return journal_of(out)
 
 
@@ -244,9 +245,9 @@ def test_a_point_that_fails_keeps_its_message_and_the_others_their_values(tmp_pa
     assert table["error"].tolist() == ["", 'even, "2", not odd', ""]
     assert np.isnan(table["odd_only"]).tolist() == [False, True, False]
     with out.open() as file:
-        rows = list(csv.reader(line for line in file if not line.startswith("#")))
-    assert rows[0] == ["a", "b", "odd_only", "error"]
-    assert rows[2] == ["2", "0.5", "nan", 'even, "2", not odd']
+        rows = list(csv.reader(file))
+    assert rows[0] == ["a", "b", "odd_only", "error", "made_by"]
+    assert rows[2] == ["2", "0.5", "", 'even, "2", not odd', ""]
 
 
 @pytest.mark.parametrize("measure", [odd_only, {"x": odd_only, "y": third}])
@@ -269,13 +270,17 @@ def test_a_failed_integration_is_a_row_of_its_own():
     assert np.isfinite(table["half_time"]).tolist() == [False, True]
 
 
-def test_numpy_reads_the_file_and_every_number_is_there_to_the_bit(tmp_path):
+def test_pandas_reads_the_file_as_it_is_and_every_number_is_there_to_the_bit(tmp_path):
     out = tmp_path / "a.csv"
     table = dy.sweep(pair, {"a": range(1, 30), "b": [0.1, 1e-300]}, {"x": third, "y": np.prod}, out)
-    header = sum(line.startswith("# ") for line in out.read_text().splitlines())
-    read = np.genfromtxt(out, delimiter=",", names=True, skip_header=header)
+    read = pd.read_csv(out)
+    assert list(read) == [*table, "made_by"]
     for name in ("a", "b", "x", "y"):
-        assert read[name].tolist() == table[name].tolist()
+        assert read[name].dtype == table[name].dtype
+        np.testing.assert_allclose(read[name], table[name], rtol=1e-15)  # pandas before 3: to the last digit but one
+    with out.open(newline="") as file:
+        rows = [*csv.reader(file)][1:]
+    assert [float(row[2]) for row in rows] == table["x"].tolist()
 
 
 def test_a_finished_table_is_read_back_without_measuring(tmp_path, monkeypatch):
@@ -286,7 +291,7 @@ def test_a_finished_table_is_read_back_without_measuring(tmp_path, monkeypatch):
     same(dy.sweep(pair, grid, odd_only, out), table)
     assert out.read_bytes() == text
     out.write_bytes(text[:-30])
-    with pytest.raises(ValueError, match=r"a\.csv': expected the table as it was written; remove it"):
+    with pytest.raises(ValueError, match=r"a\.csv': expected a table of this study .*, whole and unchanged"):
         dy.sweep(pair, grid, odd_only, out)
 
 
@@ -304,8 +309,10 @@ OTHERS = {
 @pytest.mark.parametrize("differs", OTHERS)
 @pytest.mark.parametrize("left", ["a.csv", "a.csv.part"])
 def test_what_another_study_left_is_refused_and_kept(tmp_path, monkeypatch, differs, left):
-    dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
-    (tmp_path / "a.csv").rename(tmp_path / left)
+    if left == "a.csv":
+        dy.sweep(pair, GIVEN, third, tmp_path / left)
+    else:
+        killed_at_the_end(tmp_path / "a.csv", monkeypatch, lambda out: dy.sweep(pair, GIVEN, third, out))
     text = (tmp_path / left).read_bytes()
     if differs == "equations":
         monkeypatch.setattr("dynamics.study.source_hash", lambda: "others")
@@ -320,7 +327,7 @@ def test_what_another_study_left_is_refused_and_kept(tmp_path, monkeypatch, diff
 
 def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"a\.csv': expected a file of this study"):
+    with pytest.raises(ValueError, match=r"out='.*a\.csv': expected a table of this study"):
         dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text() == "a,b\n1,2\n"
 

@@ -38,7 +38,8 @@ def test_a_file_says_what_made_it():
     assert made["labels"] == WIDE.geometry.area_of.tolist()
     real = dy.Setting(dy.Geometry.scaling(3, 2 / 3, 1 / 3))
     made = dy.descend(dy.reduce(real, "local", "mean-field", merge=False), 0.1, 6, every=2).provenance
-    assert (made["log_area_copies"], made["every"], made["merge"]) == ([0, pytest.approx(np.log(90))], 2, False)
+    assert (made["powers"], made["every"], made["merge"]) == (real.geometry.powers, 2, False)
+    assert dy.Geometry.scaling(**made["powers"]).class_copies == pytest.approx([1, 90])
     assert dy.descend(dy.reduce(TWO, 0), 0.1, 2).provenance["exactness"] == "exact"
 
 
@@ -91,9 +92,12 @@ def test_a_curve_draws_itself():
 
     mpl.use("Agg")
     axes = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names=("fp.target", "fp.global"))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fp.target", "fp.global"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        r"$\Phi_{\mathrm{target}}$",
+        r"$\Phi_{\mathrm{global}}$",
+    ]
     one = dy.integrate(dy.reduce(WIDE, "local", "mean-field"), t_end=5.0).plot(names="fp.other")
-    assert [text.get_text() for text in one.get_legend().get_texts()] == ["fp.other"]
+    assert [text.get_text() for text in one.get_legend().get_texts()] == [r"$\Phi_{\mathrm{other}}$"]
 
 
 def test_a_flow_equals_itself_even_where_its_times_repeat():

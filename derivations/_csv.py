@@ -1,0 +1,87 @@
+"""CSV that spreadsheets and pandas open as it is, and that says what made it.
+
+The first row names the columns. The last column, ``made_by``, holds a JSON object in its first cell and nothing below:
+what made the file, the format, and a hash of all other cells.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from derivations._shell import FORMAT, accept_format, reading
+
+MADE_BY = "made_by"
+_LARGEST = 2**31 - 1  # characters in a cell: the labels of every patch may be in one
+
+
+def write(path: Path, columns: Mapping[str, Iterable[Any]], made_by: Mapping[str, Any]) -> None:
+    """Write columns of equal length, of at least one row; a NaN is an empty cell."""
+    lines: list[str] = []
+    writer = _writer(lines)
+    writer.writerow(columns)
+    writer.writerows([("" if one != one else one) for one in row] for row in zip(*columns.values(), strict=True))
+    said = json.dumps({**made_by, "format": FORMAT, "hash": _hash(lines)}).replace('"', '""')
+    mark = "" if all(map(str.isascii, lines)) else "\ufeff"  # or spreadsheets take UTF-8 for something else
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(mark)
+        file.writelines(f"{line[:-1]},{end}\n" for line, end in zip(lines, _last(f'"{said}"'), strict=False))
+
+
+def read(path: Path, expected: str, argument: str = "path") -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Cells of every column but the last, and what made them.
+
+    Raises
+    ------
+    ValueError
+        If the file is another, of a later format, or not as it was written: `argument`, and that `expected` is wanted.
+    """
+    with reading(argument, path, expected), path.open(encoding="utf-8-sig", newline="") as file, _any_size():
+        try:
+            (*names, last), *rows = csv.reader(file, strict=True)
+            *columns, (cell, *_) = zip(*rows, strict=True)
+            said = json.loads(cell)
+            known = last == MADE_BY and isinstance(said, dict) and len(columns) == len(names)
+        except (ValueError, IndexError, RecursionError, csv.Error):
+            known = False
+    refusal = f"{argument}={str(path)!r}: expected {expected}, whole and unchanged"
+    if not known:
+        raise ValueError(refusal)
+    accept_format(path, said)
+    lines: list[str] = []
+    _writer(lines).writerows([names, *zip(*columns, strict=True)])
+    if said.pop("hash", None) != _hash(lines):
+        raise ValueError(refusal)
+    return dict(zip(names, map(list, columns), strict=True)), said
+
+
+def _writer(lines: list[str]) -> Any:
+    """A writer that adds each row to a list, as a line."""
+    return csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n")
+
+
+def _last(made_by: str) -> Iterator[str]:
+    """Cells of the last column."""
+    yield from (MADE_BY, made_by)
+    yield from repeat("")
+
+
+def _hash(lines: Sequence[str]) -> str:
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """While cells of any size are read."""
+    before = csv.field_size_limit(_LARGEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)

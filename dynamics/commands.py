@@ -1,0 +1,241 @@
+"""What the commands of ``python -m dynamics`` do, from the values of their options."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import dynamics as dy
+from derivations._shell import nearest
+from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
+from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values
+from dynamics.study import points_of
+from dynamics.system import System
+from dynamics.table import Column
+
+MEASURES: dict[str, Callable[[System], float]] = {
+    "half_time": dy.half_time,
+    "half_time_exponent": dy.half_time_exponent,
+    "plateau": dy.plateau,
+    "pp_exponent": dy.pp_exponent,
+}
+
+
+def measure(function: Callable[[System], float]) -> Callable[[System], float]:
+    """Register what a sweep can measure."""
+    MEASURES[function.__name__] = function
+    return function
+
+
+@measure
+def information_gap(system: System) -> float:
+    """Δ of the setting."""
+    return system.setting.information_gap
+
+
+@measure
+def loss_floor(system: System) -> float:
+    """L* of the setting."""
+    return system.setting.loss_floor
+
+
+def curve(command: str, given: Values) -> dy.Trajectory:
+    """The flow, the descent or the training that is asked for."""
+    return {"integrate": flow, "phases": flow, "descend": descent, "train": training}[command](given)
+
+
+def flow(given: Values) -> dy.Trajectory:
+    """A gradient flow, with a bar while it is solved."""
+    return _call(dy.integrate, _begun(given), "system", system_of(given), progress=True)
+
+
+def descent(given: Values) -> dy.Trajectory:
+    """A descent of the reduced system."""
+    return _call(dy.descend, _begun(given), "system", system_of(given))
+
+
+def _begun(given: Values) -> Values:
+    """With the trajectory that it goes on from, where there is one."""
+    return {**given, "start": dy.load(given["start"])} if "start" in given else given
+
+
+def training(given: Values) -> dy.Trajectory:
+    """Curves of one query in a training of the transformer."""
+    setting = setting_of(given)
+    query: Any = given.get("query")
+    setting.geometry.class_of(query)  # or it says what is wrong, before anything is trained
+    model = _call(dy.FiniteTransformer, given, "setting", setting)
+    return _call(dy.FiniteTransformer.train, given, "self", model, progress=True).of(query)
+
+
+def system_of(given: Values) -> System:
+    """The system of a query."""
+    return _call(dy.reduce, given, "setting", setting_of(given))
+
+
+def setting_of(given: Values) -> dy.Setting:
+    """The setting."""
+    values = {**given, "latent": _law(given["latent"])} if "latent" in given else given
+    return _call(dy.Setting, values, "geometry", geometry_of(given))
+
+
+def geometry_of(given: Values) -> dy.Geometry:
+    """The geometry that a leading argument says."""
+    flags = ", ".join(f"--{name.replace('_', '-')}" for name in LEADING)
+    leading = [name for name in LEADING if name in given]
+    accept(len(leading) == 1, "geometry", ", ".join(leading) or None, f"one of {flags}")
+    kind = LEADING[leading[0]]
+    for name in GEOMETRY:
+        leads = [names[0] for names in GEOMETRIES.values() if name in names]
+        accept(name not in given or leading[0] in leads, name, given.get(name), f"with {' or '.join(leads)}")
+    values = {**given, "labels": _labels(given["labels"])} if "labels" in given else given
+    return _call(getattr(dy.Geometry, kind), values)
+
+
+def _call(function: Callable[..., Any], given: Values, first: str = "", value: Any = None, **more: Any) -> Any:
+    """A function of the API on the values that are its arguments; errors name them as they were given."""
+    parameters = [one for one in inspect.signature(function).parameters.values() if one.name != first]
+    names = {one.name: _name(function, one.name) for one in parameters}
+    chosen = {one.name: given.get(names[one.name]) for one in parameters if names[one.name] in given or _needed(one)}
+    with _named({name: key for name, key in names.items() if name != key}):
+        return function(*([value] if first else []), **chosen | more)
+
+
+def _needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty
+
+
+def _name(function: Callable[..., Any], parameter: str) -> str:
+    """What the option is called that a parameter is given by."""
+    if function is dy.reduce and f"reduce_{parameter}" in EQUATIONS:
+        return f"reduce_{parameter}"
+    return "image_seed" if function == dy.Geometry.from_image and parameter == "seed" else parameter
+
+
+@contextmanager
+def _named(keys: Mapping[str, str]) -> Iterator[None]:
+    """Errors that begin with the name of a parameter begin with that of its option."""
+    try:
+        yield
+    except ValueError as error:
+        name, separator, rest = str(error).partition("=")
+        if separator and name in keys:
+            raise ValueError(f"{keys[name]}={rest}") from error
+        raise
+
+
+def _law(given: Any) -> Any:
+    """A latent: as it stands, or the law of SciPy that a word such as "beta(2, 3)" names."""
+    call = re.fullmatch(r"\s*([a-z]\w*)\s*\(.*\)\s*", given, re.DOTALL) if isinstance(given, str) else None
+    if call is None:
+        return given
+    from scipy import stats
+
+    laws = [name for name in dir(stats) if isinstance(getattr(stats, name), (stats.rv_continuous, stats.rv_discrete))]
+    expected = f"a law of scipy.stats and its numbers, such as 'beta(2, 3)'{nearest(call[1], laws)}"
+    accept(call[1] in laws, "latent", given, expected)
+    try:
+        body = ast.parse(given.strip(), mode="eval").body
+        assert isinstance(body, ast.Call)
+        numbers = [ast.literal_eval(one) for one in body.args]
+        named = {str(one.arg): ast.literal_eval(one.value) for one in body.keywords}
+        return getattr(stats, call[1])(*numbers, **named)
+    except (ValueError, TypeError, SyntaxError, AssertionError, RecursionError, MemoryError) as error:
+        raise ValueError(f"latent={given!r}: expected {expected} ({' '.join(str(error).split())[:100]})") from error
+
+
+def _labels(given: Any) -> Any:
+    """Labels: as they stand, or read from a text file with a line for each cluster."""
+    if not isinstance(given, str):
+        return given
+    try:
+        text = Path(given).read_text(encoding="utf-8")
+        return [[float(one) for one in line.replace(",", " ").split()] for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        expected = "a text file of whole numbers, a line for each cluster"
+        raise ValueError(f"labels={given!r}: expected {expected}: {said}") from error
+
+
+def study(given: Values) -> Values:
+    """A sweep: what is the same at every point, over what, and what is measured; checked, and as JSON holds it."""
+    over: Any = given.get("over")
+    asked, workers = given.get("measure", "half_time"), given.get("workers")
+    accept(isinstance(over, dict) and len(over) > 0, "over", over, "--over NAME=VALUES, or a table [over] in the file")
+    swept = (*GEOMETRY, *SETTING, *EQUATIONS)
+    for name in over:
+        accept(name in swept, "over", name, f"an option of geometry, setting or equations{nearest(name, swept)}")
+    with _named({f"grid[{name!r}]": f"over {name}" for name in over}):
+        points_of(over)  # or it says what is wrong
+    names = asked if isinstance(asked, list) else [asked]
+    for name in names:
+        expected = f"{', '.join(MEASURES)}{nearest(name, MEASURES)}"
+        accept(isinstance(name, str) and name in MEASURES, "measure", name, f"some of {expected}")
+    if workers is not None:
+        whole_number("workers", workers, 1, MOST_THREADS)
+    base = {name: value for name, value in given.items() if name in swept and name not in over}
+    if not any(name in over for name in GEOMETRY) and "log10_patches" not in base:
+        base = {name: value for name, value in base.items() if name not in GEOMETRY}
+        base["labels"] = geometry_of(given).area_of.tolist()  # type: ignore[union-attr]
+    return {"base": base, "over": over, "measure": list(dict.fromkeys(names))}
+
+
+def point(base: Values, **values: Any) -> System:
+    """The system at a point of a sweep."""
+    return system_of(base | values)
+
+
+def table(asked: Values, out: Path | None, workers: int | None) -> dict[str, Column]:
+    """The table of a study; a ValueError where there is no point of it."""
+    build = partial(point, asked["base"])
+    _some_point(build, asked["over"])
+    measures = {name: MEASURES[name] for name in asked["measure"]}
+    context = get_context("spawn")
+    with nullcontext() if workers is None else ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return dy.sweep(build, asked["over"], measures, out, pool, made_by={"study": asked})
+
+
+def _some_point(build: Callable[..., System], over: Values) -> None:
+    """Build points until one can be built: where none can, the first says why."""
+    first: ValueError | None = None
+    columns = points_of(over)[0]
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        try:
+            build(**dict(zip(columns, values, strict=True)))
+            return
+        except ValueError as error:
+            first = first or error
+    if first:
+        raise first
+
+
+def phases_of(found: dy.Trajectory) -> dict[str, list[Any]]:
+    """The phases of a curve, a row each."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(phase, name) for phase in found.phases]
+        for name in ("name", "start", "end", "log_start", "log_end", "ended_by")
+    }
+    states = np.array([phase.state for phase in found.phases])
+    return columns | {name: states[:, i].tolist() for i, name in enumerate(found.names)}
+
+
+def largest_difference(first: Any, second: Any) -> float:
+    """Of two columns: 0 where they are the same to the bit or in every word, else the largest difference."""
+    a, b = np.asarray(first), np.asarray(second)
+    if a.shape != b.shape:
+        return float("inf")
+    if a.dtype.kind in "OU" or b.dtype.kind in "OU":
+        return 0.0 if (a == b).all() else float("inf")
+    with np.errstate(invalid="ignore"):
+        off = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(real_array(a) - real_array(b)))
+    return float(np.where(np.isnan(off), np.inf, off).max(initial=0.0))

@@ -1,0 +1,220 @@
+"""What the commands of ``python -m dynamics`` print, write and draw; each returns its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import dynamics as dy
+from derivations import _csv, source_hash
+from derivations._shell import versions, write_beside, write_picture
+from dynamics import commands
+from dynamics.commands import largest_difference
+from dynamics.comparison import accepted
+from dynamics.errors import accept
+from dynamics.files import columns
+from dynamics.options import Values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Columns = Mapping[str, Any]
+WIDEST = 80  # characters of an entry that info shows
+
+
+def curve(given: argparse.Namespace, values: Values) -> int:
+    """A flow, a descent or a training."""
+    found = _solved(given, lambda: commands.curve(given.command, values))
+    print(found.sheet().text())
+    _finish(given, found.save, found.plot, found.provenance)
+    return 0
+
+
+def _solved(given: argparse.Namespace, solve: Callable[[], dy.Trajectory]) -> dy.Trajectory:
+    """A curve; of one that failed, what there is of it is kept beside where it was to be."""
+    try:
+        return solve()
+    except dy.IntegrationError as error:
+        if given.out is None or given.command == "phases":
+            raise
+        kept = error.trajectory.save(given.out.with_stem(f"{given.out.stem}.failed"))
+        raise RuntimeError(f"{error}; the curve so far is in {str(kept)!r}") from error
+
+
+def phases(given: argparse.Namespace, values: Values) -> int:
+    """The phases of a flow."""
+    found = commands.curve("phases", values)
+    for phase in found.phases:
+        print(f"{phase.name:12}from log t = {phase.log_start:<10.6g} to {phase.log_end:<10.6g} {phase.ended_by}")
+    table, made_by = commands.phases_of(found), {"holds": "phases", "provenance": found.provenance}
+
+    def draw(axes: Axes) -> None:
+        found.plot(axes)
+        for phase in found.phases[:-1]:
+            axes.axvline(phase.end if np.isfinite(found.t).all() else phase.log_end, color="0.6", linewidth=0.8)
+
+    _finish(given, lambda path: _write(path, table, made_by), draw, made_by)
+    return 0
+
+
+def compare(given: argparse.Namespace, values: Values) -> int:
+    """Two trajectories; status 1 where they differ."""
+    tolerance = {"tolerance": accepted(values["tolerance"])} if "tolerance" in values else {}
+    if given.files:
+        accept(len(given.files) == 2, "FILE", [str(path) for path in given.files], "two trajectories")
+        first, second = (dy.load(path) for path in given.files)
+    else:
+        first, second = commands.descent(values), commands.training(values)
+    verdict = dy.compare(first, second, **tolerance)
+    print(verdict)
+    made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
+
+    def draw(axes: Axes) -> None:
+        first.plot(axes)
+        second.plot(axes)
+
+    _finish(given, lambda path: _write(path, _verdicts(verdict), made_by), draw, made_by)
+    return 0 if verdict.agrees else 1
+
+
+def _verdicts(verdict: Any) -> dict[str, list[Any]]:
+    names = "coordinate", "largest", "final", "tolerance", "agrees"
+    return {name: [getattr(row, name) for row in verdict.rows] for name in names}
+
+
+def sweep(given: argparse.Namespace, values: Values) -> int:
+    """A quantity over a grid."""
+    asked = commands.study(values)
+    numbers = [name for name, axis in asked["over"].items() if not isinstance(axis[0], str)]
+    accept(given.plot is None or len(numbers) > 0, "plot", str(given.plot), "a parameter of numbers to draw against")
+    table = commands.table(asked, given.out, values.get("workers"))
+    if given.out is None:
+        print(*table)
+        for row in zip(*(column.tolist() for column in table.values()), strict=True):
+            print(*row)
+    failed = sum(bool(error) for error in table["error"])
+    print(f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else ""))
+    over, name = sorted(asked["over"], key=lambda name: name not in numbers), asked["measure"][0]
+    _finish(given, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
+    return 0
+
+
+def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
+    """A measure against the first parameter, a line for every value of the others."""
+    across, *others = over
+    kinds = list(dict.fromkeys(zip(*(table[one].tolist() for one in others), strict=True))) if others else [()]
+    for i, kind in enumerate(kinds):
+        chosen = np.all([table[one] == value for one, value in zip(others, kind, strict=True)] or [True], axis=0)
+        label = ", ".join(f"{one} = {value}" for one, value in zip(others, kind, strict=True))
+        shown = np.broadcast_to(chosen, table[name].shape)
+        look: dict[str, Any] = {"marker": "osD^vP*X"[i % 8], "markersize": 3, "linewidth": 1}
+        axes.plot(table[across][shown], table[name][shown], label=label, **look)
+    axes.set(xlabel=across, ylabel=name)
+    if others and len(kinds) <= 12:
+        axes.legend(frameon=False)
+
+
+def info(given: argparse.Namespace, values: Values) -> int:
+    """What made a file, and with --rerun its numbers again; status 1 where they differ."""
+    held, made_by, again = _opened(given.file)
+    _tell(made_by)
+    if not given.rerun:
+        accept(given.out is None and given.plot is None, "out", given.out or given.plot, "with --rerun")
+        return 0
+    found, save, draw = again()
+    accept(list(found) == list(held), "FILE", str(given.file), f"the columns {', '.join(found)}")
+    largest = max(largest_difference(held[name], found[name]) for name in found)
+    differs = "; ".join([f"differs by up to {largest:.3g}", *_changed(made_by)])
+    print(f"made again: {differs if largest else 'the same numbers, to the bit'}")
+    _finish(given, save, draw, made_by)
+    return 0 if largest == 0 else 1
+
+
+def _tell(made_by: Mapping[str, Any], within: str = "") -> None:
+    """A line for every entry, long ones cut."""
+    for key, value in made_by.items():
+        if isinstance(value, dict):
+            _tell(value, f"{within}{key}.")
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        print(f"{within + key:30} {text if len(text) <= WIDEST else text[:WIDEST] + ' ...'}")
+
+
+def _changed(made_by: Mapping[str, Any]) -> Iterator[str]:
+    """What is another here than where a file was made."""
+    made = made_by.get("provenance", made_by.get("first", made_by))
+    now = versions() | {"equations": source_hash()}
+    then = made.get("versions", {}) | ({"equations": made["equations"]} if "equations" in made else {})
+    yield from (f"{name} was {then[name]}, here {now[name]}" for name in then if then[name] != now.get(name))
+
+
+def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[Columns, Any, Any]]]:
+    """Columns of a file, what made it, and what makes it again: columns, a way to write and a way to draw them."""
+    if path.suffix != ".csv" or "kind" in (said := _csv.read(path, "a file of this package")[1]):
+        curve = dy.load(path)
+
+        def solved() -> tuple[Columns, Any, Any]:
+            found = dy.rerun(curve)
+            return columns(found), found.save, found.plot
+
+        return columns(curve), curve.provenance, solved
+    cells, _ = _csv.read(path, "a file of this package")
+
+    def again() -> tuple[Columns, Any, Any]:
+        found = _tabulated(path, said)
+        return _as_read(found), lambda out: _write(out, found, said), None
+
+    return _as_read(cells), said, again
+
+
+def _tabulated(path: Path, said: Mapping[str, Any]) -> Columns:
+    """The table of phases, of a comparison or of a sweep, made again."""
+    if "study" in said:
+        return commands.table(said["study"], None, None)
+    if said.get("holds") == "phases":
+        return commands.phases_of(dy.rerun(said["provenance"]))
+    if said.get("holds") == "comparison":
+        first, second = (dy.rerun(said[name]) for name in ("first", "second"))
+        return _verdicts(dy.compare(first, second, said.get("tolerance", 1e-12)))
+    how = f"python -m figures {said['figure']}" if "figure" in said else "the script that made it"
+    raise ValueError(f"FILE={str(path)!r}: expected a file of python -m dynamics or of Trajectory.save; use {how}")
+
+
+def _as_read(table: Columns) -> Columns:
+    """Columns as they are read from a file: numbers where every cell is one, else words."""
+    return {name: _column([*column]) for name, column in table.items()}
+
+
+def _column(cells: list[Any]) -> Any:
+    try:
+        return np.array([float(str(cell) or "nan") for cell in cells])
+    except ValueError:
+        return np.array([str(cell) for cell in cells])
+
+
+def _write(path: Path, table: Columns, made_by: Mapping[str, Any]) -> None:
+    with write_beside(path) as partial:
+        _csv.write(partial, table, made_by)
+
+
+def _finish(given: argparse.Namespace, save: Any, draw: Any, made_by: Mapping[str, Any]) -> None:
+    """Write and draw what was asked for."""
+    if given.out is not None:
+        save(given.out)
+        print(given.out)
+    if given.plot is not None:
+        accept(draw is not None, "plot", str(given.plot), "a trajectory to draw")
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        with warnings.catch_warnings(), write_beside(given.plot) as partial:
+            warnings.simplefilter("ignore")
+            draw(figure.subplots())
+            write_picture(figure, partial, given.plot.suffix, given.command, made_by)
+        print(given.plot)

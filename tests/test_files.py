@@ -1,0 +1,290 @@
+"""Files: whole or not at all, whatever happens; damaged, foreign and later ones are refused in one line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dynamics as dy
+from derivations import _csv
+from derivations._shell import write_beside
+from dynamics.files import columns
+from tests.killing import build, square
+from tests.settings import TWO, WIDE
+
+ROOT = Path(__file__).parent.parent
+SUFFIXES = ".npz", ".csv"
+
+
+def one_of_each_kind():
+    system, far = dy.reduce(WIDE, "local", "mean-field"), dy.Setting(dy.Geometry.scaling(400, 0.98, 0.3))
+    training = dy.FiniteTransformer(TWO, seed=3).train(0.5, 6, every=4, samples=20)
+    return {
+        "flow": dy.integrate(system, until=("target", 0.3)),
+        "descent": dy.descend(system, 0.5, 20, every=3),
+        "training": training.of(3),
+        "beyond floats": dy.integrate(dy.reduce(far, "local", "mean-field"), until=("target", 0.5)),
+    }
+
+
+CURVES = one_of_each_kind()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", CURVES)
+def test_every_number_comes_back_to_the_bit(kind, suffix, tmp_path):
+    curve = CURVES[kind]
+    again = dy.load(curve.save(tmp_path / f"curve{suffix}"))
+    assert (again.kind, again.names, again.targets) == (curve.kind, curve.names, curve.targets)
+    assert again.provenance == json.loads(json.dumps(curve.provenance))
+    assert np.array_equal(again.multiplicity, curve.multiplicity)
+    assert columns(again).keys() == columns(curve).keys()
+    assert all(np.array_equal(columns(again)[name], column) for name, column in columns(curve).items())
+    for ours, theirs in zip(curve.phases, again.phases, strict=True):
+        assert (ours.name, ours.log_start, ours.log_end) == (theirs.name, theirs.log_start, theirs.log_end)
+        assert np.array_equal(ours.state, theirs.state)
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_pandas_opens_the_csv_as_it_is(kind, tmp_path):
+    curve = CURVES[kind]
+    read = pd.read_csv(curve.save(tmp_path / "curve.csv"))
+    assert list(read) == [*columns(curve), "made_by"]
+    for name, column in columns(curve).items():  # pandas before 3 reads numbers to the last digit but one
+        assert read[name].dtype == float
+        np.testing.assert_allclose(read[name], column, rtol=1e-15)
+    assert json.loads(read["made_by"][0])["provenance"]["kind"] == curve.kind
+    assert read["made_by"][1:].isna().all()
+
+
+def test_words_that_are_not_ascii_are_marked_for_spreadsheets(tmp_path):
+    _csv.write(tmp_path / "a.csv", {"word": ["Φ, “κ”"], "number": [0.1]}, {})
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbfword,number,made_by\n")
+    assert pd.read_csv(tmp_path / "a.csv")["word"].tolist() == ["Φ, “κ”"]
+    assert _csv.read(tmp_path / "a.csv", "a table")[0] == {"word": ["Φ, “κ”"], "number": ["0.1"]}
+
+
+def test_an_npz_holds_no_pickle(tmp_path):
+    with np.load(CURVES["flow"].save(tmp_path / "flow.npz"), allow_pickle=False) as file:
+        assert all(file[name].dtype != object for name in file.files)
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_a_frame_and_a_dataset_hold_the_same_numbers(kind):
+    curve = CURVES[kind]
+    frame, dataset = curve.to_dataframe(), curve.to_xarray()
+    assert frame.index.name == "t"
+    assert frame.attrs["provenance"] == curve.provenance
+    for i, name in enumerate(curve.names):
+        assert np.array_equal(frame[name], curve.y[i])
+        assert np.array_equal(dataset.y.sel(coordinate=name), curve.y[i])
+    assert np.array_equal(dataset.attention.sel(group="target"), curve.attention["target"])
+    assert np.array_equal(dataset.log_t, curve.log_t)
+    assert ("spread" in dataset) == (curve.spread is not None) == (f"spread.{curve.names[0]}" in frame)
+    assert json.loads(dataset.attrs["provenance"])["kind"] == curve.kind
+
+
+@pytest.mark.parametrize(("library", "method"), [("pandas", "to_dataframe"), ("xarray", "to_xarray")])
+def test_without_the_library_the_error_says_how_to_get_it(library, method, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"{library} is not installed: pip install .*\[{library}\]"):
+        getattr(CURVES["flow"], method)()
+
+
+def refused(path, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        dy.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(st.data())
+def test_a_file_that_lost_or_changed_anything_is_refused(suffix, data):
+    """A byte changed, a part lost or put twice: an error of one line, or the very numbers that were written."""
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"attention-dynamics-{os.getpid()}{suffix}"
+    try:
+        whole = CURVES["training"].save(path).read_bytes()
+        first = data.draw(st.integers(0, len(whole) - 1))
+        last = data.draw(st.integers(first, len(whole)))
+        middle = data.draw(st.sampled_from([b"", b"\0", b"7", b"\n", b",", b"\xff", whole[first:last] * 2]))
+        path.write_bytes(whole[:first] + middle + whole[last:])
+        found, said = None, f"{path}"
+        try:
+            found = columns(dy.load(path))
+        except ValueError as error:
+            said = str(error)
+        assert str(path) in said
+        assert "\n" not in said
+        if found:
+            assert all(np.array_equal(found[name], one) for name, one in columns(CURVES["training"]).items())
+    finally:
+        path.unlink()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_foreign_files_folders_and_missing_ones_are_refused(suffix, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    with pytest.raises(FileNotFoundError, match=r"expected a file written by Trajectory\.save: No such file"):
+        dy.load(path)
+    for content in (b"", b"\0\0", b"a,b\n1,2\n", "κ".encode("utf-16"), b"PK\x03\x04", b"made_by\n{}\n"):
+        path.write_bytes(content)
+        refused(path, r"expected a file written by Trajectory\.save")
+    path.unlink()
+    path.mkdir()
+    refused(path, r"expected a file written by Trajectory\.save$")
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    refused(tmp_path / "other.npz", "expected a file written by Trajectory")
+    np.savez(tmp_path / "pickled.npz", header=np.array([{}], dtype=object))
+    refused(tmp_path / "pickled.npz", "expected a file written by Trajectory")
+    table = tmp_path / "table.csv"
+    dy.sweep(lambda a: a, {"a": [1, 2]}, lambda a: a, table)
+    refused(table, "expected a file written by Trajectory")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_of_a_later_version_is_named_as_such(suffix, tmp_path, monkeypatch):
+    for module in ("dynamics.files", "derivations._csv"):
+        monkeypatch.setattr(f"{module}.FORMAT", 2)
+    path = CURVES["flow"].save(tmp_path / f"flow{suffix}")
+    monkeypatch.undo()
+    refused(path, r"written by a later version of attention-dynamics \(format 2; this one reads 1\)")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_npz_with_arrays_that_do_not_fit_is_refused(suffix, tmp_path):
+    path = CURVES["flow"].save(tmp_path / "flow.npz")
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    for wrong in (
+        {"t": arrays["t"][:-1]},
+        {"y": arrays["y"][1:]},
+        {"loss": arrays["loss"][None]},
+        {"extra": np.ones(1)},
+    ):
+        np.savez(path, **arrays | wrong)
+        refused(path, "expected a file written by Trajectory")
+
+
+FULL = """
+import resource, sys
+import numpy as np
+import dynamics as dy
+from tests.killing import curve, build, square
+kind, path = sys.argv[1:]
+small = curve(50).save(path) if kind == "save" else None
+before = open(path, "rb").read() if small else None
+if "tmpfs" not in path:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    if kind == "save":
+        curve(200_000).save(path)
+    else:
+        dy.sweep(build, {"a": range(2000), "b": [0.5]}, square, path)
+except OSError as error:
+    print(type(error).__name__, error)
+else:
+    sys.exit("no error")
+if small:
+    assert open(path, "rb").read() == before
+"""
+
+
+@pytest.fixture
+def full_disk(request, tmp_path):
+    """A folder that holds 64 kB; or one where a file may have no more than 20 kB."""
+    if request.param == "limit":
+        yield tmp_path
+        return
+    folder = tmp_path / "tmpfs"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only who may mount has a file system of this size")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("full_disk", ["limit", "tmpfs"], indirect=True)
+@pytest.mark.parametrize("kind", ["save", "sweep"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
+    if (kind, suffix) == ("sweep", ".npz"):
+        suffix = ".csv"
+    path = full_disk / f"x{suffix}"
+    done = subprocess.run([sys.executable, "-c", FULL, kind, str(path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert str(path) in line
+    assert line.startswith("OSError path=" if kind == "save" else "OSError out=")
+    if kind == "save":
+        assert sorted(each.name for each in full_disk.iterdir()) == [path.name]
+        return
+    rows = sum(1 for row in (full_disk / "x.csv.part").read_text().splitlines() if not row.startswith("#"))
+    assert rows > 100  # what was measured is there, and is taken up where there is room again
+    shutil.move(full_disk / "x.csv.part", full_disk.parent / "y.csv.part")
+    table = dy.sweep(build, {"a": range(2000), "b": [0.5]}, square, full_disk.parent / "y.csv")
+    assert table["square"].tolist() == [(a * 0.5) ** 2 / 3 for a in range(2000)]
+
+
+@pytest.mark.parametrize("work", ["save", "sweep"])
+def test_fifty_kills_leave_whole_files_and_lose_nothing(work, tmp_path):
+    command = [sys.executable, "-m", "tests.killing", work, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("50 kills") == {"save": 2, "sweep": 1}[work]
+
+
+def test_a_second_process_at_the_same_sweep_is_turned_away(tmp_path):
+    def both(a):
+        with pytest.raises(ValueError, match=r"out='.*a\.csv.part': expected a sweep that no other process is at"):
+            dy.sweep(lambda a: a, {"a": [1]}, both, tmp_path / "a.csv")
+        return a
+
+    assert dy.sweep(lambda a: a, {"a": [1]}, both, tmp_path / "a.csv")["both"].tolist() == [1]
+
+
+def test_what_cannot_be_written_says_so_and_an_older_file_stays(tmp_path):
+    path = CURVES["flow"].save(tmp_path / "flow.npz")
+    text = path.read_bytes()
+    with pytest.raises(ZeroDivisionError), write_beside(path) as partial:
+        partial.write_text(f"half{1 / 0}")
+    assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (text, ["flow.npz"])
+    with pytest.raises(
+        FileExistsError, match=r"path='/dev/null/x.npz': expected a file that can be written: its folder"
+    ):
+        CURVES["flow"].save("/dev/null/x.npz")
+
+
+def test_a_curve_made_again_from_what_its_file_says_is_the_same_to_the_bit(tmp_path):
+    system, begun = dy.reduce(TWO, 3, "sampled", samples=40, seed=2), dy.reduce(WIDE, "local", "mean-field")
+    more = {
+        "times": dy.integrate(system, t_end=4.0, t_eval=[1.0, 2.5, 4.0]),
+        "state": dy.integrate(begun, t_end=9.0, start=np.full(7, 0.1), method="LSODA", variable="log-time"),
+        "onwards": dy.integrate(begun, until=("target", 0.4), start=CURVES["flow"]),
+        "steps": dy.descend(begun, 0.5, 9, start=CURVES["descent"]),
+    }
+    for kind, curve in {**CURVES, **more}.items():
+        for suffix in SUFFIXES:
+            loaded = dy.load(curve.save(tmp_path / f"curve{suffix}"))
+            again = dy.rerun(loaded)
+            assert all(np.array_equal(columns(again)[name], one) for name, one in columns(curve).items()), kind
+            assert json.loads(json.dumps(again.provenance)) == loaded.provenance
+
+
+def test_what_is_not_on_record_cannot_be_made_again():
+    model = dy.FiniteTransformer(TWO)
+    begun = model.train(0.5, 2, start=np.eye(model.dimension)).of(3)
+    with pytest.raises(ValueError, match="start='a Q': expected a training from Q = 0"):
+        dy.rerun(begun)
+    for made_by in ({}, CURVES["flow"].provenance | {"latent": 3}, 5):
+        with pytest.raises(ValueError, match="made_by"):
+            dy.rerun(made_by)
