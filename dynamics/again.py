@@ -31,8 +31,9 @@ def rerun(made_by: Trajectory | Mapping[str, Any]) -> Trajectory:
     Returns
     -------
     Trajectory
-        With the same versions on the same kind of machine the same numbers, to the bit; but of a training whose
-        transformer drew other samples before.
+        With the same versions on the same kind of machine the same numbers, to the bit; to rounding where an exact mean
+        is a conditional sum or an integral, which the process that compiles them may round otherwise. But of a training
+        whose transformer drew other samples before.
 
     Raises
     ------

@@ -234,13 +234,16 @@ def phases_of(found: dy.Trajectory) -> dict[str, list[Any]]:
     return columns | {name: states[:, i].tolist() for i, name in enumerate(found.names)}
 
 
-def largest_difference(first: Any, second: Any) -> float:
-    """Of two columns: 0 where they are the same to the bit or in every word, else the largest difference."""
+def largest_difference(first: Any, second: Any) -> tuple[float, float]:
+    """Of two columns, as it is and relative to the largest number: 0 where they are the same to the bit."""
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape:
-        return float("inf")
+        return np.inf, np.inf
     if a.dtype.kind in "OU" or b.dtype.kind in "OU":
-        return 0.0 if (a == b).all() else float("inf")
+        off = 0.0 if (a == b).all() else np.inf
+        return off, off
     with np.errstate(invalid="ignore"):
-        off = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(real_array(a) - real_array(b)))
-    return float(np.where(np.isnan(off), np.inf, off).max(initial=0.0))
+        each = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(real_array(a) - real_array(b)))
+    largest = float(np.where(np.isnan(each), np.inf, each).max(initial=0.0))
+    size = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+    return largest, largest / size if size else largest

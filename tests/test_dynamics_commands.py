@@ -298,6 +298,14 @@ def test_numbers_that_are_not_those_made_again_are_seen(capsys):
     assert ran(capsys, "info", "a.npz", "--rerun")[1][-1] == f"made again: differs by up to 0.001{here}"
 
 
+def test_numbers_that_are_rounded_otherwise_are_the_same(capsys):
+    flow = dy.integrate(SYSTEM, t_end=5.0)
+    flow.y[1, 3] += 1e-10
+    flow.save("a.npz")
+    status, lines = ran(capsys, "info", "a.npz", "--rerun")
+    assert (status, lines[-1][:35]) == (0, "made again: the same numbers, to 5.")
+
+
 def test_of_a_solve_that_fails_what_there_is_is_kept(capsys):
     command = ["integrate", *LOCAL, "--t-end", "1e9", "--time-limit", "1e-9", "--out", "a.csv"]
     assert main(command) == 2
