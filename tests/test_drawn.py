@@ -12,17 +12,8 @@ from matplotlib.figure import Figure
 
 import dynamics as dy
 from dynamics.drawn import MOST_NAMED, MOST_POINTS, PALETTE
+from tests.curves import flow, steps
 from tests.settings import TWO, WIDE
-
-
-@cache
-def flow():
-    return dy.integrate(dy.reduce(WIDE, "local"), until=("target", 0.5))
-
-
-@cache
-def steps():
-    return dy.descend(dy.reduce(TWO, 3), 0.5, 60)
 
 
 @cache

@@ -18,6 +18,7 @@ import dynamics as dy
 import figures
 from dynamics.shown import LONGEST, MOST_ROWS, Sheet, line, moment, number, power
 from figures.table import Table
+from tests.curves import flow, steps
 from tests.settings import THREE, TWO, WIDE
 from tests.strategies import geometries, geometries_of_classes, settings_of_learning
 
@@ -28,16 +29,6 @@ SCALING = dy.Setting(dy.Geometry.scaling(1000, 0.98, 0.3))
 @cache
 def local():
     return dy.reduce(WIDE, "local", "mean-field")
-
-
-@cache
-def flow():
-    return dy.integrate(dy.reduce(WIDE, "local"), until=("target", 0.5))
-
-
-@cache
-def steps():
-    return dy.descend(dy.reduce(TWO, 3), 0.5, 60)
 
 
 @cache
