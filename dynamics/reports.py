@@ -17,6 +17,7 @@ from derivations._shell import versions, write_beside, write_picture
 from dynamics import commands
 from dynamics.commands import largest_difference
 from dynamics.comparison import accepted
+from dynamics.drawn import PALETTE
 from dynamics.errors import accept
 from dynamics.files import columns
 from dynamics.options import Values
@@ -112,7 +113,7 @@ def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
         chosen = np.all([table[one] == value for one, value in zip(others, kind, strict=True)] or [True], axis=0)
         label = ", ".join(f"{one} = {value}" for one, value in zip(others, kind, strict=True))
         shown = np.broadcast_to(chosen, table[name].shape)
-        look: dict[str, Any] = {"marker": "osD^vP*X"[i % 8], "markersize": 3, "linewidth": 1}
+        look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*X"[i % 8], "markersize": 3}
         axes.plot(table[across][shown], table[name][shown], label=label, **look)
     axes.set(xlabel=across, ylabel=name)
     if others and len(kinds) <= 12:
