@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
-from dynamics.flow import checked_until, last_moment, tolerances
+from dynamics.failure import IntegrationError
+from dynamics.flow import AT_LEVEL, checked_until, integrate, last_moment, tolerances
 from dynamics.geometry import Array
 from dynamics.many import NEVER, Aim, march
 from dynamics.shown import SHORT, counted, guarded, line, number
-from dynamics.solver import Until, last_log_t
+from dynamics.solver import Until, aim, last_log_t
 from dynamics.system import System
 
 
@@ -89,17 +91,38 @@ def endpoints(
         groups = system.groups(system.watched(None))
         known = until is None or until[0] in groups
         accept(known, "until", until, f"a group of every system: one has {', '.join(groups)}")
-    group, level, latent = ("target", NEVER, None) if until is None else until if len(until) == 3 else (*until, None)
-    aims = [
-        Aim(group, level, latent, last_moment(0.0, -math.inf, one_t, one_log, until, last_log_t(system))[2])
+    last = [
+        last_moment(0.0, -math.inf, one_t, one_log, until, last_log_t(system))[2]
         for system, one_t, one_log in zip(
             systems, _each("t_end", t_end, systems), _each("log_t_end", log_t_end, systems), strict=True
         )
     ]
-    ends = march(systems, aims, rtol, atol, threads=threads)
-    found = np.array([end.moments[1] for end in ends])
-    arrived = np.array([end.arrived for end in ends])
+    group, level, latent = ("target", NEVER, None) if until is None else (*until, None)[:3]
+    found, arrived = np.empty((len(systems), len(systems[0].names) + 1)), np.empty(len(systems), bool)
+    once = [until is None or _passes_once(system, until) for system in systems]
+    marched = [i for i in range(len(systems)) if once[i]]
+    aims = [Aim(group, level, latent, last[i]) for i in marched]
+    for i, end in zip(marched, march([systems[i] for i in marched], aims, rtol, atol, threads=threads), strict=True):
+        found[i], arrived[i] = end.moments[1], end.arrived
+    for i, system in enumerate(systems):
+        if not once[i]:
+            found[i], arrived[i] = _by_scipy(system, last[i], until, rtol, atol)
     return Endpoints(found[:, -1], found[:, :-1].T.copy(), arrived)
+
+
+def _passes_once(system: System, until: tuple[Any, ...]) -> bool:
+    """Whether attention on the group only rises, as on the target of one cluster, and is not at the level at Q = 0."""
+    rises = until[0] == "target" and system.setting.geometry.clusters == 1
+    return rises and abs(float(aim(system, until)(system.initial[:, None])[0])) > AT_LEVEL
+
+
+def _by_scipy(system: System, log_last: float, until: Until, rtol: float, atol: float) -> tuple[Array, bool]:
+    """State and log t at the end of a flow, and whether `until` ended it; NaN where the solver failed."""
+    try:
+        flow = integrate(system, log_t_end=log_last, until=until, rtol=rtol, atol=atol)
+    except IntegrationError:
+        return np.full(len(system.names) + 1, np.nan), False
+    return np.append(flow.y[:, -1], flow.log_t[-1]), flow.provenance["ended"] != "t_end"
 
 
 def _each(name: str, given: npt.ArrayLike | None, systems: Sequence[System]) -> list[float | None]:

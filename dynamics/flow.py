@@ -30,18 +30,19 @@ from dynamics.solver import (
     Problem,
     Until,
     Variable,
+    aim,
     divide_flow,
     divide_records,
     last_log_t,
     pose,
     sample,
     solve,
-    watching,
 )
 from dynamics.system import System
 from dynamics.trajectory import Kind, Trajectory
 
 Start = Trajectory | npt.ArrayLike | None
+AT_LEVEL = 1e-14  # difference of log odds by which an attention is at a level: rounding
 
 
 def integrate(
@@ -117,24 +118,28 @@ def integrate(
     t_end, log_t_end, log_last = last_moment(t, log_start, t_end, log_t_end, until, latest)
     times = None if t_eval is None else _checked_times(t_eval, t, log_last)
 
-    problem = pose(system, y, log_start, log_last, variable, atol)
-    options = {"method": method, "rtol": rtol, "atol": atol}
-    with watching(problem, progress) as watched:
-        solution = solve(system, problem, log_last, until, options, watched, time_limit)
-    out_of_time = time_limit is not None and len(solution.t_events[-1]) > 0
-    stopped = until is not None and len(solution.t_events[1]) > 0
-    wanted = not out_of_time and (stopped or t_end is not None or log_t_end is not None)
+    made: dict[str, Any] = {"method": method, "rtol": rtol, "atol": atol, "t_end": t_end, "log_t_end": log_t_end}
+    made |= {"until": list(until) if until else None, "t_eval": None if times is None else times.tolist()}
+    made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
+    at_level = f"attention on {until[0]} = {' at latent '.join(map(str, until[1:]))}" if until else ""
+    if until is not None and abs(float(aim(system, until)(y[:, None])[0])) < AT_LEVEL:
+        made |= {"ended": at_level, "failed": False}
+        return _trajectory(system, "flow", np.array([log_start]), np.array([t]), y[:, None], made, ())
 
-    log_t, states = problem.log_time(solution.t, solution.y), solution.y[: len(y)]
+    problem = pose(system, y, log_start, log_last, variable, atol)
+    steps = solve(system, problem, log_last, until, made, progress, time_limit)
+    stopped = steps.ended == "until"
+    wanted = stopped or (steps.ended == "end" and (t_end is not None or log_t_end is not None))
+
+    states = np.array(steps.y).T
+    log_t, states = problem.log_time(np.array(steps.at), states), states[: len(y)]
     finite = np.isfinite(states).all(axis=0) & ~np.isnan(log_t)
-    kept = (
-        len(log_t) - out_of_time if finite.all() else int(finite.argmin())
-    )  # out of time, the last step is there twice
-    whole = kept == len(log_t) and solution.status >= 0 and wanted
-    ended = f"attention on {until[0]} = {' at latent '.join(map(str, until[1:]))}" if stopped and until else "t_end"
-    phases = divide_flow(system, problem, solution, log_start, ended) if whole else ()
+    kept = len(log_t) if finite.all() else int(finite.argmin())
+    whole = kept == len(log_t) and wanted
+    ended = at_level if stopped else "t_end"
+    phases = divide_flow(system, problem, steps, log_start, ended) if whole else ()
     if times is not None and whole:
-        at, log_t, states = _at_times(system, problem, solution, y, t, times, log_t[-1], stopped)
+        at, log_t, states = _at_times(system, problem, steps, y, t, times, log_t[-1], stopped)
     else:
         log_t, states = log_t[:kept], states[:, :kept]
         if t == 0 and variable != "time":
@@ -144,24 +149,22 @@ def integrate(
     if whole and not stopped and (times is None or times[-1] == t_end):
         log_t[-1] = log_last
         at[-1] = _times(log_last) if t_end is None else t_end
-    made: dict[str, Any] = {"t_end": t_end, "log_t_end": log_t_end, "until": list(until) if until else None}
-    made |= {"t_eval": None if times is None else times.tolist()}
-    made |= {"variable": "arc-length" if variable == "auto" else variable, "start": _described(start)}
     if not whole:
-        late = f"time_limit={time_limit}: over before the end"
-        ended = late if out_of_time else _why(system, solution, states, until)
+        ended = _why(system, steps, states, until, time_limit)
     made |= {"ended": ended, "failed": not whole}
-    curve = _trajectory(system, "flow", log_t, at, states, options | made, phases)
+    curve = _trajectory(system, "flow", log_t, at, states, made, phases)
     if not whole:
         raise IntegrationError(f"{ended} (at log t = {log_t[-1]:.6g}, t = {at[-1]:.6g})", curve, system)
     return curve
 
 
-def _why(system: System, solution: Any, states: Array, until: Until) -> str:
+def _why(system: System, steps: Any, states: Array, until: Until, time_limit: float | None) -> str:
     """Why a flow did not come to its end."""
-    if solution.status < 0:
-        return str(solution.message)
-    if until is None or not np.isfinite(solution.y).all():
+    if steps.ended == "time limit":
+        return f"time_limit={time_limit}: over before the end"
+    if steps.ended == "failed":
+        return str(steps.message)
+    if until is None or not np.isfinite(steps.y).all():
         return "the solver left the finite numbers"
     seen = system.attention_along(states, until[2] if len(until) == 3 else None)[until[0]]
     return f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
@@ -268,10 +271,10 @@ def _checked_times(t_eval: npt.ArrayLike, t: float, log_last: float) -> Array:
 
 
 def _at_times(
-    system: System, problem: Problem, solution: Any, y: Array, t: float, times: Array, log_end: float, stopped: bool
+    system: System, problem: Problem, steps: Any, y: Array, t: float, times: Array, log_end: float, stopped: bool
 ) -> tuple[Array, Array, Array]:
     """Times, log times and states at the wanted times, and where `until` stopped the flow."""
-    first = problem.log_time(solution.t[0], solution.y[:, 0])
+    first = problem.log_time(steps.at[0], steps.y[0])
     with np.errstate(divide="ignore"):
         log_times = np.log(times)
     if t > 0:  # two ways to one logarithm may differ in the last digit
@@ -283,7 +286,7 @@ def _at_times(
     states = np.empty((len(y), len(times)))
     states[:, early] = y[:, None] + times[early] * system.rate(y)[:, None]
     if not early.all():
-        states[:, ~early] = sample(problem, solution, np.minimum(log_times[~early], log_end))[: len(y)]
+        states[:, ~early] = sample(problem, steps, np.minimum(log_times[~early], log_end))[: len(y)]
     return times, log_times, states
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -156,23 +156,26 @@ def _laned(system: System, latent: float | None) -> tuple[int, Array]:
 
 
 class Recorded:
-    """A solve with its dense output: what SciPy's ``solve_ivp`` returns of one."""
+    """A solve with its dense output: what ``Steps`` is of a solver of SciPy."""
 
     def __init__(self, kept: Array, end: End, d: int) -> None:
-        self.t, self.y, self._dense = kept[0].copy(), kept[1 : 1 + d].copy(), kept[1 + d :].reshape(7, d, -1)
-        self._starts, self._lengths = self.y[:, :-1].copy(), np.diff(self.t)
-        self.status, self.message = -1, "the step became too small"
-        self.t_events: tuple[list[float], list[float]] = [], []
+        at, states, self._dense = kept[0].copy(), kept[1 : 1 + d].copy(), kept[1 + d :].reshape(7, d, -1)
+        self._ends, self._starts, self._lengths = at.copy(), states[:, :-1].copy(), np.diff(at)
+        self.ended, self.message = "failed", "the step became too small"
         if np.isfinite(end.moments[1]).all():
-            self.status = 1
-            self.y[:, -1] = end.moments[1]
-            self.t[-1] = self._length_at(end.moments[1, -1])
-            self.t_events[1 if end.arrived else 0].append(self.t[-1])
+            self.ended, self.message = "until" if end.arrived else "end", ""
+            states[:, -1] = end.moments[1]
+            at[-1] = self._length_at(end.moments[1, -1])
+        self.at, self.y = at.tolist(), list(states.T)
+
+    def between(self, i: int) -> Callable[[Any], Array]:
+        """The curve within step i."""
+        return self.sol
 
     def sol(self, at: Any) -> Array:
         """The state at a length of the curve, or at several: (d,) or (d, k)."""
-        step = (np.searchsorted(self.t, at) - 1).clip(0, len(self._lengths) - 1)
-        part = (at - self.t[step]) / self._lengths[step]
+        step = (np.searchsorted(self._ends, at) - 1).clip(0, len(self._lengths) - 1)
+        part = (at - self._ends[step]) / self._lengths[step]
         state = np.zeros_like(self._starts[:, step])
         for power in range(6, -1, -1):
             state = (state + self._dense[power][:, step + 1]) * (part if power % 2 == 0 else 1 - part)
@@ -182,7 +185,7 @@ class Recorded:
         """Where in the last step the curve comes to a log t."""
         from scipy.optimize import brentq
 
-        low, high = self.t[-2:]
+        low, high = self._ends[-2:]
         return float(high if self.sol(high)[-1] <= log_t else brentq(lambda at: self.sol(at)[-1] - log_t, low, high))
 
 

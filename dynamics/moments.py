@@ -134,7 +134,7 @@ def remember(systems: Sequence[System], latent: float | None = None, rtol: float
 
 
 def _by_scipy(system: System, latent: float, rtol: float) -> Array:
-    first = system.attention_on("target", system.initial, system.watched(latent))
+    first = system.attention_on("target", system.initial[:, None], system.watched(latent))[0]
     accept(first < 0.5, "attention on the target at Q = 0", first, "less than 1/2: it has no half-time")
     flow = integrate(system, until=("target", 0.5, latent), rtol=rtol, atol=rtol / 100)
     out = np.full((2, len(system.names) + 1), np.nan)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from dynamics.geometry import Array
 from dynamics.phases import Phase, Watch, divide, lead, of_records
+from dynamics.steps import Curve, Ended, Goal, step_through
 from dynamics.system import System
 
 METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")  # of SciPy
@@ -22,6 +23,8 @@ Until = tuple[str, float] | tuple[str, float, float] | None  # group, attention,
 
 LAST_LOG_T = 700.0  # where a flow ends in floats: beyond it they soon hold no time
 LONGEST = 1e9  # length of curve no flow attains
+SAFETY = 3  # a solver bounds the error of every step: the whole curve may be off by some times that
+LEAST_RTOL = 100 * float(np.finfo(float).eps)  # that a solver of SciPy takes
 
 
 @dataclass(frozen=True)
@@ -112,56 +115,21 @@ def longest_step(system: System) -> tuple[float, float]:
     return 0.5 / float(values.max()), 0.5 / max(share, 1.0)
 
 
-def _bounded(system: System, method: str) -> Any:
-    """The solver of this name, its steps bounded by ``longest_step``."""
-    import scipy.integrate
-
-    least, part = longest_step(system)
-    targets = [system.names.index(name) for name in system.coordinates.targets]
-    if not math.isfinite(least):
-        return method
-
-    class Bounded(getattr(scipy.integrate, method)):  # type: ignore[misc]
-        def _step_impl(self) -> Any:
-            grown = self.y[targets].max()
-            self.max_step = max(least, part * grown) if grown > 2 * least else math.inf
-            return super()._step_impl()
-
-    return Bounded
-
-
-class _Clock:
-    """An event for a solver: so many seconds are over. It stops at the last step before."""
-
-    terminal = True
-
-    def __init__(self, seconds: float) -> None:
-        self.end, self.last, self.over = time.monotonic() + seconds, math.nan, False
-
-    def __call__(self, at: float, state: Array) -> float:
-        if math.isnan(self.last) or not (self.over or time.monotonic() > self.end):
-            self.last = at
-            return 1.0
-        self.over = True
-        return self.last - at
-
-
 @contextmanager
-def watching(problem: Problem, shown: bool) -> Iterator[list[Any]]:
-    """Events for a solver that never come: a bar moves with its steps."""
+def watching(problem: Problem, shown: bool) -> Iterator[Callable[[float, Array], object]]:
+    """What is told of every step: it moves a bar, where one is shown."""
     if not shown:
-        yield []
+        yield lambda at, state: None
         return
     from tqdm import tqdm
 
     with tqdm(desc="integrating", unit=" steps", leave=False) as bar:
 
-        def step(at: float, state: Array) -> float:
+        def step(at: float, state: Array) -> None:
             bar.update()
             bar.set_postfix_str(f"log t = {float(problem.log_time(at, state)):.4g}", refresh=False)
-            return 1.0
 
-        yield [step]
+        yield step
 
 
 def solve(
@@ -170,35 +138,56 @@ def solve(
     log_last: float,
     until: Until,
     options: dict[str, Any],
-    watched: Sequence[Any] = (),
+    shown: bool = False,
     time_limit: float | None = None,
 ) -> Any:
-    """Run a solver up to log_last, or to where `until` stops it: its second event. The time limit is its last."""
-    if options["method"] == "compiled":
+    """Run a solver up to log_last, or to where `until` stops it."""
+    method, rtol, atol = options["method"], options["rtol"], options["atol"]
+    if method == "compiled":
         from dynamics.many import recorded
 
-        return recorded(system, problem.initial, log_last, until, options["rtol"], options["atol"])
-    n = len(system.names)
-    stops: list[Any] = [lambda at, state: problem.log_time(at, state) - log_last]
-    if until is not None:
-        group, level, latent = until if len(until) == 3 else (*until, None)
-        rows = system.watched(latent)
-        stops.append(lambda at, state: system.attention_on(group, np.ascontiguousarray(state[:n]), rows) - level)
-    for stop in stops:
-        stop.terminal = True
-    stops += [*watched] if time_limit is None else [*watched, _Clock(time_limit)]
-    if options["method"] in IMPLICIT:
-        options = options | {"jac": problem.jacobian}
+        return recorded(system, problem.initial, log_last, until, rtol, atol)
+    rtol, atol = max(rtol / SAFETY, LEAST_RTOL), atol / SAFETY
+    goals: dict[Ended, Goal] = {}
     if problem.variable is None:
-        options = options | {"method": _bounded(system, options["method"])}
-    from scipy.integrate import solve_ivp
+        goals["end"] = lambda states: states[-1] - log_last
+    if until is not None:
+        goals["until"] = aim(system, until)
+    least, part = longest_step(system)
+    targets = [system.names.index(name) for name in system.coordinates.targets]
 
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused by the caller
-        return solve_ivp(problem.rate, problem.span, problem.initial, events=stops, dense_output=True, **options)
+    def make(start: float, state: Array, end: float) -> Any:
+        import scipy.integrate
+
+        more = {"jac": problem.jacobian} if method in IMPLICIT else {}
+        return getattr(scipy.integrate, method)(problem.rate, start, state, end, rtol=rtol, atol=atol, **more)
+
+    def scale(state: Array) -> Array:
+        return atol + rtol * np.abs(state)
+
+    def longest(state: Array) -> float:
+        grown = state[targets].max(initial=0.0)
+        return max(least, part * grown) if math.isfinite(least) and grown > 2 * least else math.inf
+
+    seconds = math.inf if time_limit is None else time_limit
+    with watching(problem, shown) as tell, np.errstate(all="ignore"):  # what is not finite is refused by the caller
+        return step_through(make, scale, problem.initial, problem.span, goals, longest, seconds, tell)
 
 
-def divide_flow(system: System, problem: Problem, solution: Any, log_start: float, ended: str) -> tuple[Phase, ...]:
-    """The phases of a flow from a time on, their ends located on the dense output."""
+def aim(system: System, until: tuple[Any, ...]) -> Goal:
+    """What is zero where the attention on a group is at a level: the difference of their log odds."""
+    group, level, latent = until if len(until) == 3 else (*until, None)
+    rows, wanted, n = system.watched(latent), math.log(level / (1 - level)), len(system.names)
+
+    def miss(states: Array) -> Array:
+        on = system.attention_on(group, np.ascontiguousarray(states[:n]), rows).clip(1e-300, 1 - 1e-16)
+        return np.log(on / (1 - on)) - wanted
+
+    return miss
+
+
+def divide_flow(system: System, problem: Problem, steps: Any, log_start: float, ended: str) -> tuple[Phase, ...]:
+    """The phases of a flow from a time on, their ends located between the steps."""
     from scipy.optimize import brentq
 
     names, targets, n = system.names, system.coordinates.targets, len(system.names)
@@ -207,18 +196,20 @@ def divide_flow(system: System, problem: Problem, solution: Any, log_start: floa
         log_rates = np.array([system.log_rate(y)[1] for y in states.T]).T
         return Watch(lead(log_rates, names, targets), _last_to_lock(system, states) - 0.5)
 
-    def miss(at: float, which: int) -> float:
-        return float(watch(solution.sol(at)[:n, None])[which][0])
-
     def moment(i: int, which: int) -> tuple[float, Array]:
-        low, high = solution.t[i : i + 2]
-        ends = (miss(low, which) >= 0) == (miss(high, which) >= 0)  # the dense output may be off by a rounding there
-        at = high if ends else brentq(miss, low, high, args=(which,))
-        state = solution.sol(at)
+        curve = steps.between(i)
+
+        def miss(at: float) -> float:
+            return float(watch(curve(at)[:n, None])[which][0])
+
+        low, high = steps.at[i : i + 2]
+        ends = (miss(low) >= 0) == (miss(high) >= 0)  # the curve may be off by a rounding there
+        at = high if ends else brentq(miss, low, high)
+        state = curve(at)
         return float(problem.log_time(at, state)), state[:n]
 
-    states = solution.y[:n]
-    log_t = np.array(problem.log_time(solution.t, solution.y))
+    states = np.array(steps.y).T
+    log_t, states = np.array(problem.log_time(np.array(steps.at), states)), states[:n]
     log_t[0] = log_start
     return divide(log_t, states, watch(states), moment, ended)
 
@@ -234,20 +225,29 @@ def _last_to_lock(system: System, states: Array) -> Array:
     return system.attention_along(np.ascontiguousarray(states), system.setting.law.least_positive)["target"]
 
 
-def sample(problem: Problem, solution: Any, log_times: Array) -> Array:
-    """The solver's states at these times, between its first and its last."""
-    if problem.variable is not None:
-        return solution.sol(problem.variable(log_times))
+def sample(problem: Problem, steps: Any, log_times: Array) -> Array:
+    """The states at these increasing times, between the first and the last of the solver."""
+    log_t = problem.log_time(np.array(steps.at), np.array(steps.y).T)
+    after = np.searchsorted(log_t, log_times).clip(1, len(log_t) - 1)
+    states = np.empty((len(steps.y[0]), len(log_times)))
+    for i in np.unique(after):
+        here = np.flatnonzero(after == i)
+        wanted = log_times[here].clip(log_t[i - 1], log_t[i])
+        curve, ends = steps.between(i - 1), steps.at[i - 1 : i + 1]
+        find = problem.variable or partial(_places, curve, ends)
+        states[:, here] = curve(find(wanted).clip(*ends))
+    return states
+
+
+def _places(curve: Curve, ends: list[float], log_times: Array) -> Array:
+    """Where within a step the curve, whose last coordinate is log t, comes to these times."""
     from scipy.optimize import brentq
 
-    def miss(length: float, wanted: float) -> float:
-        return solution.sol(length)[-1] - wanted
+    low, high = (float(curve(end)[-1]) for end in ends)
 
-    lengths, log_t = solution.t, problem.log_time(solution.t, solution.y)
-    after = np.searchsorted(log_t, log_times).clip(1, len(log_t) - 1)
-    found = [
-        lengths[i] if log_t[i] <= wanted else lengths[i - 1] if log_t[i - 1] >= wanted
-        else brentq(miss, lengths[i - 1], lengths[i], args=(wanted,))
-        for i, wanted in zip(after, log_times, strict=True)
-    ]  # fmt: skip
-    return solution.sol(np.array(found))
+    def place(wanted: float) -> float:
+        if not low < wanted < high:
+            return ends[0] if wanted <= low else ends[1]
+        return float(brentq(lambda at: curve(at)[-1] - wanted, *ends))
+
+    return np.array([place(wanted) for wanted in log_times])

@@ -332,9 +332,9 @@ class System:
         table[rule.latents[rows], target] = latent
         return rule._replace(latent=table, **{name: getattr(rule, name)[rows] for name in PER_ROW})
 
-    def attention_on(self, group: str, y: Array, rule: Rule | LogRule) -> float:
-        """Attention on one group in cluster 0, over such rows."""
-        return float(self._attention(y[:, None], 0, rule)[group][0])
+    def attention_on(self, group: str, states: Array, rule: Rule | LogRule) -> Array:
+        """Attention on one group in cluster 0 at each of the states (n, m), over such rows: (m,)."""
+        return self._attention(states, 0, rule)[group]
 
     def groups(self, rule: Rule | LogRule, cluster: int = 0) -> list[str]:
         """The group that each area of such rows is filed under, then "masked" and "self"."""

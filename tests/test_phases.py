@@ -133,6 +133,7 @@ def test_until_takes_the_latent_of_the_target(closure):
     assert dy.half_time(system) == pytest.approx(times[-1], abs=1e-6)
     assert dy.half_time(system, latent=1.7) == pytest.approx(times[0], abs=1e-6)
     mean = sum(
-        w * system.attention_on("target", system.initial, system.watched(z)) for z, w in zip(*THREE_VALUES, strict=True)
+        w * system.attention_on("target", system.initial[:, None], system.watched(z))[0]
+        for z, w in zip(*THREE_VALUES, strict=True)
     )
     assert mean == pytest.approx(system.attention(system.initial)["target"], rel=1e-12)
