@@ -178,6 +178,7 @@ class ClosureErrors:
         return Sheet("", head, tuple(rows))
 
 
+@np.errstate(under="ignore")
 def closure_error(setting: Setting, query: int | str, state: npt.ArrayLike, samples: int = 1000) -> ClosureErrors:
     """Every closure against the exact one at a state: error of rate and loss, cost, and order.
 

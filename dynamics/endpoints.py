@@ -48,6 +48,7 @@ class Endpoints:
         return line("Endpoints", flows, where, f"{self.arrived.sum()} arrived", f"{failed} failed" if failed else "")
 
 
+@np.errstate(under="ignore")
 def endpoints(
     systems: Sequence[System],
     t_end: npt.ArrayLike | None = None,

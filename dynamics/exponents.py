@@ -97,6 +97,7 @@ class Exponent:
         return self.predicted is not None and abs(self.value - self.predicted) <= self.uncertainty
 
 
+@np.errstate(under="ignore")
 def exponent(
     quantity: Quantity | Callable[[System], float],
     kappa_c: float | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, get_args
 
@@ -45,6 +46,7 @@ Start = Trajectory | npt.ArrayLike | None
 AT_LEVEL = 1e-14  # difference of log odds by which an attention is at a level: rounding
 
 
+@np.errstate(under="ignore")
 def integrate(
     system: System,
     t_end: float | None = None,
@@ -170,6 +172,7 @@ def _why(system: System, steps: Any, states: Array, until: Until, time_limit: fl
     return f"until={until}: not reached; the attention goes from {seen[0]:.6g} to {seen[-1]:.6g}"
 
 
+@np.errstate(under="ignore")
 def descend(system: System, step_size: float, steps: int, *, every: int = 1, start: Start = None) -> Trajectory:
     """Gradient descent y ← y + η·rate(y) from Q = 0, many steps wholly compiled.
 
@@ -296,14 +299,26 @@ def _starting_point(system: System, start: Start) -> tuple[Array, float, float, 
         return system.initial, 0.0, -math.inf, 0
     if isinstance(start, Trajectory):
         accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
-        for key, value in system.setting.provenance.items():
-            accept(start.provenance.get(key, value) == value, f"start's {key}", start.provenance.get(key), f"{value}")
+        _accept_alike(system, start.provenance)
         y, t, done = start.y[:, -1], float(start.t[-1]), int(start.provenance.get("iterations", 0))
         log_t = float(start.log_t[-1])
     else:
         y, t, log_t, done = system.state(start, "start"), 0.0, -math.inf, 0
     accept(bool(np.isfinite(y).all()), "start", y, "a finite state")
     return np.ascontiguousarray(y), t, log_t, done
+
+
+def _accept_alike(system: System, made: Mapping[str, Any]) -> None:
+    """Raise a ValueError where a curve is of another problem than the system, as far as its record says."""
+    geometry, known = system.setting.geometry, system.setting.provenance
+    if "closure" in made:  # a training has none
+        known |= {"closure": system.closure, "merge": system.options["merge"]}
+        known |= {name: system.options[name] for name in ("samples", "seed") if system.closure == "sampled"}
+    for key, value in known.items():
+        accept(made.get(key, value) == value, f"start's {key}", made.get(key), f"{value}")
+    place = geometry.class_of if geometry.patch_class is None else geometry.patch_of
+    query = made.get("query", system.query)
+    accept(place(query) == place(system.query), "start's query", query, f"{system.query!r}")
 
 
 def _described(start: Start) -> str | dict[str, Any]:

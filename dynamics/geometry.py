@@ -122,6 +122,7 @@ class Geometry:
         return cls.from_labels(label_patches(image, grid, areas, seed)[None], grid)
 
     @classmethod
+    @np.errstate(under="ignore")
     def scaling(
         cls, log10_patches: float, kappa_c: float | None, kappa_s: float, areas: float | None = None
     ) -> Geometry:
@@ -227,12 +228,14 @@ class Geometry:
         return None if self.patch_class is None else self.class_areas[self.patch_class].T
 
     @property
+    @np.errstate(under="ignore")
     def patches(self) -> int | float:
         """Number of patches P; in ``scaling`` real, and infinite beyond the range of floats."""
         with np.errstate(over="ignore"):
             return float(self.class_size @ self.class_copies) if self.patch_class is None else len(self.patch_class)
 
     @property
+    @np.errstate(under="ignore")
     def log_patches(self) -> float:
         """Logarithm of P, always finite."""
         return float(np.logaddexp.reduce(self.log_class_size + self.log_class_copies))

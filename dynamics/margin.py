@@ -72,6 +72,7 @@ class Condition(NamedTuple):
 Found = tuple[Array, Array, Array] | None  # θ, the rows that it keeps at least 1, and their multipliers
 
 
+@np.errstate(under="ignore")
 def max_margin(setting: Setting, query: int | str, state: npt.ArrayLike | None = None) -> MaxMargin:
     """The direction of least norm along which nothing wrong is reconstructed at any mask.
 

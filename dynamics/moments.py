@@ -99,6 +99,7 @@ def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RT
 OF_MOMENTS = half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
 
 
+@np.errstate(under="ignore")
 def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> Array:
     """State and log t where Φ of the target takes the lead, and at the half-time: (2, n + 1); NaN where it always led.
 
@@ -119,6 +120,7 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
     return system.memory[latent, rtol]
 
 
+@np.errstate(under="ignore")
 def remember(systems: Sequence[System], latent: float | None = None, rtol: float = RTOL, *, lanes: bool = True) -> None:
     """Solve those of many systems that the compiled pair is for, side by side; each keeps its ``moments``."""
     wanted: dict[int, tuple[System, Aim]] = {}

@@ -18,6 +18,7 @@ from dynamics.system import System
 SUM_TOLERANCE = 1e-6  # of a row: what single precision leaves
 
 
+@np.errstate(under="ignore")
 def attention_map(system: System, y: npt.ArrayLike, cluster: int = 0, latent: Any = None) -> Array:
     """Attention of the query on every patch where the query alone is masked.
 
@@ -60,6 +61,7 @@ def attention_map(system: System, y: npt.ArrayLike, cluster: int = 0, latent: An
     return mass / mass.sum()
 
 
+@np.errstate(under="ignore")
 def attention_diversity(attention: npt.ArrayLike) -> Array:
     """Mean Jensen–Shannon divergence between the attention maps of two queries.
 
@@ -95,6 +97,7 @@ def attention_diversity(attention: npt.ArrayLike) -> Array:
     return total / math.comb(queries, 2)
 
 
+@np.errstate(under="ignore")
 def attention_distance(attention: npt.ArrayLike, grid: tuple[int, int]) -> Array:
     """Mean attention distance: how far from itself a query looks, Σ_q attn_{p→q} ‖p − q‖, mean over queries.
 

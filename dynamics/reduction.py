@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import numpy as np
+
 from dynamics import closures
 from dynamics.closures import Closure, Method
 from dynamics.conditional import conditional_rule, count_terms
@@ -21,6 +23,7 @@ MOST_SAMPLES = 10**12  # years
 MOST_TERMS = 500_000  # beyond this the integral costs less than the conditional sum
 
 
+@np.errstate(under="ignore")
 def reduce(
     setting: Setting,
     query: int | str,

@@ -52,7 +52,10 @@ def reference(rule: Rule, y: Array) -> dict[str, Array]:
     }
 
 
-_as_numbers = np.vectorize(lambda number: _mpmath().mpf(number), otypes=[object])
+def _as_numbers(given: Any) -> Any:
+    """The same numbers as mpmath's, in an array."""
+    number = _mpmath().mpf  # before the ufunc: the import raises floating-point flags, which a ufunc would report
+    return np.vectorize(number, otypes=[object])(given)
 
 
 def _mpmath() -> Any:

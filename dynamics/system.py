@@ -125,7 +125,8 @@ class System:
 
     def loop(self, name: str) -> Callable[..., Any]:
         """A function of a kernel in the form that is used."""
-        return getattr(kernel(self.compiled, self._part(name)), f"{name}{self.form}")
+        function: Callable[..., Any] = getattr(kernel(self.compiled, self._part(name)), f"{name}{self.form}")
+        return np.errstate(all="ignore")(function) if self.compiled is False else function  # as compiled code has it
 
     def _part(self, name: str) -> Part:
         """The part of the kernel that has a function."""
@@ -177,6 +178,7 @@ class System:
         """Time derivative of the flow at `y`, (n,), per single coordinate: (n,); 0 where no float is as small."""
         return self._rate_and_loss(self.state(y), self.rule)[0]
 
+    @np.errstate(under="ignore")
     def log_rate(self, y: npt.ArrayLike) -> tuple[Array, Array]:
         """Sign and log|rate|, each (n,): finite at any P (−inf for a rate of 0)."""
         if isinstance(self.rule, LogRule):
@@ -199,6 +201,7 @@ class System:
         """The query's share of L(Q): the shares of all patches sum to it. Result ``query-loss-of-attention``."""
         return float(self._rate_and_loss(self.state(y), self.rule)[1])
 
+    @np.errstate(under="ignore")
     def terms(self, y: npt.ArrayLike, log_t: float = 0.0) -> dict[str, dict[str, float]]:
         """The ledger of dominant balance: the terms of every rate, by the residual they come from; they sum to it.
 
@@ -250,6 +253,7 @@ class System:
         rule = balance.rows(self.setting, self.coordinates, self.closure, self.rule)
         return rule, balance.places(rule, self.coordinates, self.setting.masked)
 
+    @np.errstate(under="ignore")
     def standard_error(self, y: npt.ArrayLike) -> Array:
         """Of the rates of the sampled closure at `y`: (n,), estimated from the spread of its samples.
 
@@ -346,6 +350,7 @@ class System:
         found = ["target" if m == target else names[int(rule.fp[m])] for m in range(first, last)]
         return [*found, "masked", "self"]
 
+    @np.errstate(under="ignore")
     def _attention(self, states: Array, cluster: int, rule: Rule | LogRule) -> dict[str, Array]:
         part: Part = "logs" if isinstance(rule, LogRule) else "rows"
         on_each = kernel(self.compiled, part).mean_attention(states, rule, cluster)

@@ -60,6 +60,7 @@ class Training:
         loss = f"loss {' → '.join(number(of_queries.sum(), SHORT) for of_queries in self.losses[[0, -1]])}"
         return line("Training", self.model.setting.geometry.how_many, steps, gradient, records, loss)
 
+    @np.errstate(under="ignore")
     def of(self, query: int | str) -> Trajectory:
         """Curves of one query, named as in the reduction: merged coordinates averaged, with their spread.
 

@@ -122,6 +122,7 @@ class FiniteTransformer:
         """∇L(Q), (d, d); see ``loss_and_gradient``."""
         return self.loss_and_gradient(Q, samples)[1]
 
+    @np.errstate(under="ignore")
     def loss_and_gradient(self, Q: npt.ArrayLike, samples: int | None = None) -> tuple[float, Array]:
         """L(Q) and ∇L(Q). Exact, unless sampled.
 
@@ -144,6 +145,7 @@ class FiniteTransformer:
         accept(bool(np.isfinite(gradient).all()), "max |Q|", float(np.abs(Q).max()), "so small that scores are finite")
         return float(losses.sum()), gradient
 
+    @np.errstate(under="ignore")
     def attention(self, Q: npt.ArrayLike, cluster: int = 0, latent: Any = None) -> Array:
         """Attention of every query on every patch, where the query alone is masked.
 
@@ -192,6 +194,7 @@ class FiniteTransformer:
         Q, kept = self._checked(Q), np.vstack([self.positions, self.features])
         return float(np.abs(Q - self.positions.T @ (self.positions @ Q @ kept.T) @ kept).max())
 
+    @np.errstate(under="ignore")
     def train(
         self,
         step_size: float,
