@@ -18,6 +18,7 @@ from dynamics.system import System
 
 METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")  # of SciPy
 IMPLICIT = ("Radau", "BDF", "LSODA")
+MULTISTEP = ("BDF", "LSODA")  # which begin with many small steps wherever they are started again
 Variable = Literal["auto", "time", "log-time", "arc-length"]
 Until = tuple[str, float] | tuple[str, float, float] | None  # group, attention, latent of the target
 
@@ -156,11 +157,11 @@ def solve(
     least, part = longest_step(system)
     targets = [system.names.index(name) for name in system.coordinates.targets]
 
-    def make(start: float, state: Array, end: float) -> Any:
+    def make(name: str, start: float, state: Array, end: float) -> Any:
         import scipy.integrate
 
-        more = {"jac": problem.jacobian} if method in IMPLICIT else {}
-        return getattr(scipy.integrate, method)(problem.rate, start, state, end, rtol=rtol, atol=atol, **more)
+        more = {"jac": problem.jacobian} if name in IMPLICIT else {}
+        return getattr(scipy.integrate, name)(problem.rate, start, state, end, rtol=rtol, atol=atol, **more)
 
     def scale(state: Array) -> Array:
         return atol + rtol * np.abs(state)
@@ -171,7 +172,9 @@ def solve(
 
     seconds = math.inf if time_limit is None else time_limit
     with watching(problem, shown) as tell, np.errstate(all="ignore"):  # what is not finite is refused by the caller
-        return step_through(make, scale, problem.initial, problem.span, goals, longest, seconds, tell)
+        solver = make(method, problem.span[0], problem.initial, problem.span[1])
+        again = partial(make, "Radau" if method in MULTISTEP else method)
+        return step_through(solver, again, scale, goals, longest, seconds, tell)
 
 
 def aim(system: System, until: tuple[Any, ...]) -> Goal:

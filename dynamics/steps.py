@@ -34,8 +34,8 @@ class Steps:
 
     Attributes
     ----------
-    make : callable
-        Gives a solver of SciPy from a start, the state there and an end.
+    again : callable
+        Gives a one-step solver of SciPy from a start, the state there and an end.
     scale : callable
         What a solver tolerates at a state: (d,) -> (d,).
     at : list of float
@@ -48,7 +48,7 @@ class Steps:
         Why there are no more steps; of a solver that failed, what it says.
     """
 
-    make: Callable[[float, Array, float], Any]
+    again: Callable[[float, Array, float], Any]
     scale: Callable[[Array], Array]
     at: list[float]
     y: list[Array]
@@ -86,7 +86,7 @@ class Steps:
 
     def _solved_again(self, start: float, state: Array, end: float) -> tuple[Any, list[Step]]:
         """A solver that went from start to end, and its steps."""
-        solver, steps = self.make(start, state, end), []
+        solver, steps = self.again(start, state, end), []
         while solver.status == "running":
             before = solver.y.copy()
             solver.step()
@@ -136,23 +136,21 @@ def first_zero(goal: Goal, curve: Curve, start: float, end: float) -> float | No
 
 
 def step_through(
-    make: Callable[[float, Array, float], Any],
+    solver: Any,
+    again: Callable[[float, Array, float], Any],
     scale: Callable[[Array], Array],
-    initial: Array,
-    span: tuple[float, float],
     goals: Mapping[Ended, Goal],
     longest: Callable[[Array], float],
     seconds: float,
     tell: Callable[[float, Array], object],
 ) -> Steps:
-    """Take steps to the end of the span, or to where a goal is met.
+    """Take the steps of a solver to its end, or to where a goal is met.
 
     Parameters
     ----------
-    make, scale
+    solver : scipy.integrate.OdeSolver
+    again, scale
         As of ``Steps``.
-    initial, span
-        The state at the start, and the solver's variable there and at the end.
     goals : mapping
         What the flow stops at, by what it is then said to be ended by; the later cut the steps that the earlier left.
     longest : callable
@@ -163,8 +161,7 @@ def step_through(
         Is given the solver's variable and the state after every step.
     """
     late = time.monotonic() + seconds
-    solver = make(span[0], initial, span[1])
-    steps = Steps(make, scale, [span[0]], [initial])
+    steps = Steps(again, scale, [float(solver.t)], [solver.y.copy()])
     while solver.status == "running":
         solver.max_step = longest(solver.y)
         steps.message = solver.step() or ""

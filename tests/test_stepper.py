@@ -8,7 +8,7 @@ import pytest
 import dynamics as dy
 from dynamics import many
 from dynamics.compiled import kernel
-from tests.settings import WIDE
+from tests.settings import WIDE, first_log_t, random_system
 
 BOTH = "compiled", "DOP853"
 TWO_VALUES = [0.5, 1.5], [0.5, 0.5]
@@ -18,27 +18,6 @@ SMALL = dy.Geometry.single_cluster(8, 2, 3)
 def scaled(log10_patches, kappa_c, kappa_s, latent=1.0, query="local", **more):
     setting = dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s), latent, **more)
     return dy.reduce(setting, query, "mean-field")
-
-
-def random_system(generator):
-    """Any mean-field system: finite or of real sizes, of one cluster or two, one latent or a law."""
-    latent = generator.uniform(0.3, 2)
-    if generator.random() < 0.3:
-        latent = (np.sort(generator.uniform(0.3, 2, 2)), [0.4, 0.6])
-    mask_ratio = generator.uniform(0.2, 0.8)
-    if generator.random() < 0.5:
-        log10_patches = math.exp(generator.uniform(math.log(2), math.log(400)))
-        kappas = None if generator.random() < 0.2 else generator.uniform(0.6, 0.99), generator.uniform(0.05, 0.5)
-        geometry, queries = dy.Geometry.scaling(log10_patches, *kappas), ["local", "global"]
-        queries = queries[:1] if kappas[0] is None else queries
-    elif generator.random() < 0.5:
-        sizes = generator.integers(20, 200), generator.integers(2, 10), generator.integers(1, 6)
-        geometry, queries = dy.Geometry.single_cluster(*map(int, sizes)), ["local", "global"]
-    else:
-        labels = generator.integers(0, 4, (2, 24))
-        labels[:, :4] = range(4)
-        geometry, queries = dy.Geometry.from_labels(labels), [5]
-    return dy.reduce(dy.Setting(geometry, latent, mask_ratio), queries[generator.integers(len(queries))], "mean-field")
 
 
 def agrees_with_scipy(seed):
@@ -52,11 +31,6 @@ def agrees_with_scipy(seed):
     assert ours.log_t[-1] == scipy.log_t[-1]
     assert abs(len(ours.t) - len(scipy.t)) <= 0.2 * len(scipy.t) + 3
     np.testing.assert_allclose(ours.y[:, -1], scipy.y[:, -1], rtol=100 * rtol, atol=100 * rtol)
-
-
-def first_log_t(system):
-    """When the fastest coordinate has gone about a thousandth."""
-    return -float(system.log_rate(system.initial)[1].max()) - 7.0
 
 
 @pytest.mark.parametrize("seed", range(24))
