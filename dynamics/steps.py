@@ -100,8 +100,13 @@ class Steps:
         self.y.append(solver.y.copy())
         self.curves.append(solver.dense_output())
 
-    def cut(self, goal: Goal) -> bool:
-        """Cut the last step where the goal is first met within it; False where it is not."""
+    def cut(self, goal: Goal, rises: bool) -> bool:
+        """Cut the last step where the goal is first met within it; False where it is not.
+
+        A goal that only rises needs to be looked at where the step ends.
+        """
+        if rises and goal(self.y[-1][:, None])[0] < 0:
+            return False
         i = len(self.curves) - 1
         if first_zero(goal, self.curves[i], *self.at[i:]) is None:
             return False
@@ -170,7 +175,7 @@ def step_through(
             return steps
         steps.add(solver)
         tell(steps.at[-1], steps.y[-1])
-        met = [name for name, goal in goals.items() if steps.cut(goal)]
+        met = [name for name, goal in goals.items() if steps.cut(goal, rises=name == "end")]
         if met:
             steps.ended = met[-1]
             return steps
