@@ -157,7 +157,7 @@ def _reasons() -> Iterator[None]:
         raise _NoPicture("there is no such file") from error
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise _NoPicture(f"this file cannot be read: {said}") from error
+        raise _NoPicture(f"it cannot be read: {said}") from error
 
 
 def _of_picture(picture: Picture) -> npt.NDArray[Any]:

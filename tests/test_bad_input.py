@@ -234,7 +234,9 @@ def test_a_config_file_of_anything_is_refused(content):
 )
 def test_errors_name_option_value_and_what_is_accepted(line, error, tmp_path):
     path = tmp_path / "job.toml"
-    path.write_text(f"global_size = 4\nlocal_size = 2\nlocal_areas = 2\nquery = 0\nt_end = 1.0\n{line}\n")
+    path.write_text(
+        f"global_size = 4\nlocal_size = 2\nlocal_areas = 2\nquery = 0\nt_end = 1.0\n{line}\n", encoding="utf-8"
+    )
     status, out, err = commanded("integrate", "--config", str(path))
     assert (status, out) == (2, "")
     assert re.match(error, err), err
@@ -289,7 +291,7 @@ def test_bad_input_is_one_line_in_a_process_too(tmp_path):
     """What reaches a person's terminal: no trace, exit status 2; a trace where it is asked for."""
     command = [sys.executable, "-m", "dynamics", "integrate", "--global-size=4", "--local-size=2", "--local-areas=0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "encoding": "utf-8"}
     done = subprocess.run(command, **run)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "local_areas=0: expected a whole number in [1, 10000000]\n"

@@ -124,14 +124,15 @@ def test_help_shows_an_example_that_runs(command, capsys):
 
 def test_help_loads_no_numpy():
     program = "import sys; from dynamics.__main__ import _parser; _parser(); print('numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
 
 
 def test_a_file_gives_the_options_and_flags_win(capsys):
     Path("job.toml").write_text(
         'global-size = 40\nlocal_size = 6\nlocal_areas = 4\nquery = "local"\nclosure = "mean-field"\n'
-        'until = ["target", 0.5]\nt_end = 3.0\nstep_size = 0.1\n[over]\nlatent = [1.0, 2.0]\n'
+        'until = ["target", 0.5]\nt_end = 3.0\nstep_size = 0.1\n[over]\nlatent = [1.0, 2.0]\n',
+        encoding="utf-8",
     )
     assert ran(capsys, "integrate", "--config", "job.toml", "--out", "a.npz")[0] == 0
     same("a.npz", dy.integrate(SYSTEM, t_end=3.0, until=("target", 0.5)))
@@ -200,7 +201,7 @@ STEPS = ("--step-size", "0.5", "--steps", "4")
     ],
 )
 def test_areas_come_from_files_and_pictures(capsys, flags, geometry):
-    Path("areas.txt").write_text("0 0 1 1\n0, 1, 1, 2\n")
+    Path("areas.txt").write_text("0 0 1 1\n0, 1, 1, 2\n", encoding="utf-8")
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("a.png")
     geometry = geometry or dy.Geometry.from_image(pixels, (2, 2), 2, 3)

@@ -220,7 +220,9 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
     if (kind, suffix) == ("sweep", ".npz"):
         suffix = ".csv"
     path = full_disk / f"x{suffix}"
-    done = subprocess.run([sys.executable, "-c", FULL, kind, str(path)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, kind, str(path)], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert str(path) in line
@@ -228,7 +230,9 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
     if kind == "save":
         assert sorted(each.name for each in full_disk.iterdir()) == [path.name]
         return
-    rows = sum(1 for row in (full_disk / "x.csv.part").read_text().splitlines() if not row.startswith("#"))
+    rows = sum(
+        1 for row in (full_disk / "x.csv.part").read_text(encoding="utf-8").splitlines() if not row.startswith("#")
+    )
     assert rows > 100  # what was measured is there, and is taken up where there is room again
     shutil.move(full_disk / "x.csv.part", full_disk.parent / "y.csv.part")
     table = dy.sweep(build, {"a": range(2000), "b": [0.5]}, square, full_disk.parent / "y.csv")
@@ -238,7 +242,7 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
 @pytest.mark.parametrize("work", ["save", "sweep"])
 def test_fifty_kills_leave_whole_files_and_lose_nothing(work, tmp_path):
     command = [sys.executable, "-m", "tests.killing", work, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("50 kills") == {"save": 2, "sweep": 1}[work]
 
@@ -258,7 +262,7 @@ def test_a_second_process_at_the_same_sweep_is_turned_away(tmp_path):
     said, command = [], [sys.executable, "-c", SECOND, str(tmp_path / "a.csv")]
 
     def other(a):
-        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout)
         return a
 
     assert dy.sweep(lambda a: a, {"a": [1]}, other, tmp_path / "a.csv")["other"].tolist() == [1]
@@ -283,7 +287,7 @@ if __name__ == "__main__":
 
 
 def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_path):
-    (tmp_path / "job.py").write_text(ORPHANS)
+    (tmp_path / "job.py").write_text(ORPHANS, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "job.py"), str(tmp_path / "a.csv")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     processes = []
@@ -297,7 +301,7 @@ def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_pa
     finally:
         for started in processes:
             os.killpg(started.pid, 9)  # the workers, which nobody else ends
-    rows = [row for row in (tmp_path / "a.csv.part").read_text().splitlines() if row[0] != "#"]
+    rows = [row for row in (tmp_path / "a.csv.part").read_text(encoding="utf-8").splitlines() if row[0] != "#"]
     assert len(rows) > 4
 
 
@@ -305,7 +309,7 @@ def test_what_cannot_be_written_says_so_and_an_older_file_stays(tmp_path):
     path = CURVES["flow"].save(tmp_path / "flow.npz")
     text = path.read_bytes()
     with pytest.raises(ZeroDivisionError), write_beside(path) as partial:
-        partial.write_text(f"half{1 / 0}")
+        partial.write_text(f"half{1 / 0}", encoding="utf-8")
     assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (text, ["flow.npz"])
     with pytest.raises(
         FileExistsError, match=r"path='/dev/null/x.npz': expected a file that can be written: its folder"
