@@ -86,7 +86,8 @@ def nearest(word: Any, known: Collection[str]) -> str:
 
 def write_picture(figure: Any, path: Path, suffix: str, title: str, made_by: Mapping[str, Any]) -> None:
     """Write a Matplotlib figure in the form of a suffix, and in it what made it: the same file every time."""
-    text = json.dumps(made_by, ensure_ascii=False)
+    # Signs of a path that the locale does not have are surrogates, which stand for bytes of UTF-8.
+    text = json.dumps(made_by, ensure_ascii=False).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     said: dict[str, dict[str, Any]] = {
         ".png": {"Description": text},
         ".pdf": {"Subject": text, "CreationDate": None},
@@ -103,6 +104,10 @@ def one_thread() -> None:
 
 def user_path(path: str | os.PathLike[str]) -> Path:
     """A path that a user gives, where ``~`` and ``~user`` are the folders that a shell takes them for."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # the locale does not have these signs: names of files are UTF-8 all the same
+        path = os.fsdecode(os.fspath(path).encode("utf-8", "surrogateescape"))
     try:
         return Path(path).expanduser()
     except (RuntimeError, ValueError):  # there is no such user, and a file may have that name

@@ -81,6 +81,7 @@ HELP: dict[str, tuple[str, str]] = {
 }
 PATHS = ("image", "start", "labels")  # what they say is taken as it is: a path may hold any sign
 FILES = ("out", "plot")
+SWITCHES = ("merge", "compiled")  # the only ones that are true or false
 RANGE = "start", "stop", "n", "log"  # entries of a table that stands for a range
 MANY = "NAME=VALUE,VALUE,... or NAME=START:STOP:N[:log]"
 
@@ -168,7 +169,7 @@ def _is_number(text: str) -> bool:
 
 
 def _range(said: str, start: Any, stop: Any, n: Any, log: Any = False) -> Any:
-    """So many numbers from start to stop, both among them; with `log` their ratios are equal."""
+    """So many numbers from start to stop, both among them, whole ones if they can be; `log`: their ratios are equal."""
     import numpy as np
 
     whole = type(n) is int and 1 <= n <= 10**7
@@ -176,7 +177,9 @@ def _range(said: str, start: Any, stop: Any, n: Any, log: Any = False) -> Any:
     positive = log is False or (log in (True, "log") and numbers and start > 0 and stop > 0)
     if not (numbers and positive and whole):
         raise ValueError(f"{said}: expected START:STOP:N, or START:STOP:N:log with both ends > 0")
-    return (np.geomspace if log else np.linspace)(start, stop, n).tolist()
+    found = (np.geomspace if log else np.linspace)(start, stop, n).tolist()
+    between = type(start) is type(stop) is int and not log and all(map(float.is_integer, found))
+    return [*map(int, found)] if between else found
 
 
 def from_file(path: Path, known: Iterable[str]) -> Values:
@@ -235,8 +238,10 @@ def _read(key: str, value: Any, within: str = "") -> Any:
     """A value of a file, where a text means what that of a flag does; a ValueError for what no flag could give."""
     if isinstance(value, list) and value:
         return [_read(key, one, within) for one in value]
-    if not isinstance(value, (str, bool, int, float)):
-        kind = "a table" if isinstance(value, dict) else "an empty list" if value == [] else f"a {type(value).__name__}"
+    if not isinstance(value, (str, int, float)) or (isinstance(value, bool) and key not in SWITCHES):
+        kind = {dict: "a table", list: "an empty list", bool: "true or false"}.get(
+            type(value), f"a {type(value).__name__}"
+        )
         raise ValueError(f"{within}{key}={value!r}: expected a number, a text or a list of these, found {kind}")
     return _meant(key, value) if isinstance(value, str) else value
 
