@@ -109,8 +109,8 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     except UnicodeEncodeError:  # the locale does not have these signs: names of files are UTF-8 all the same
         path = os.fsdecode(os.fspath(path).encode("utf-8", "surrogateescape"))
     try:
-        return Path(path).expanduser()
-    except (RuntimeError, ValueError):  # there is no such user, and a file may have that name
+        return Path(os.path.expanduser(path))  # noqa: PTH111 (where ~ is no user it stays, and ./~ means what it says)
+    except ValueError:  # a name that no user can have
         return Path(path)
 
 
