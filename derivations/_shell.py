@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import re
-import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -150,7 +149,7 @@ def write_beside(path: Path) -> Iterator[Path]:
         real = _real_path(path)
         real.parent.mkdir(parents=True, exist_ok=True)
         older = real.stat() if real.exists() else None
-        partial = real.with_name(f".{real.name[:50]}-{secrets.token_hex(4)}.part")
+        partial = real.with_name(f".{real.name[:50]}-{os.urandom(4).hex()}.part")
         partial.touch(0o600 if older else 0o666, exist_ok=False)  # what is private is so while it is written
         try:
             yield partial

@@ -41,7 +41,7 @@ HELP: dict[str, tuple[str, str]] = {
     "areas": ("N", "how many local areas of powers of P; of a picture, colour regions"),
     "labels": ("FILE", "area of every patch, a line a cluster; or the numbers themselves, as [[0,0,1],[0,1,1]]"),
     "grid": ("H,W", "rows and columns of patches"),
-    "image": ("FILE", "areas of a picture; without FILE, of the photograph that Matplotlib ships"),
+    "image": ("FILE", "areas of a picture as it is seen, alpha over white; without FILE, of one that Matplotlib ships"),
     "image_seed": ("N", "seed of the colour regions"),
     "latent": ("LAW", "a number, [[values],[weights]], or a law of scipy.stats as 'beta(2, 3)'; 1 by default"),
     "mask_ratio": ("γ", "part of the patches that is masked; 0.5 by default"),
