@@ -144,7 +144,7 @@ def value_of(text: str) -> Any:
         return [value_of(part.strip()) for part in parts]
     ends = text.split(":")
     if len(ends) in (3, 4) and all(map(_is_number, ends[:3])):
-        return _range(f"range={text!r}", *map(value_of, ends))
+        return _range(f"range={text!r}", *map(value_of, ends[:3]), *ends[3:])
     return text
 
 
@@ -174,7 +174,7 @@ def _range(said: str, start: Any, stop: Any, n: Any, log: Any = False) -> Any:
 
     whole = type(n) is int and 1 <= n <= 10**7
     numbers = all(type(end) in (int, float) and abs(end) <= sys.float_info.max for end in (start, stop))
-    positive = log is False or (log in (True, "log") and numbers and start > 0 and stop > 0)
+    positive = log is False or ((log is True or log == "log") and numbers and start > 0 and stop > 0)
     if not (numbers and positive and whole):
         raise ValueError(f"{said}: expected START:STOP:N, or START:STOP:N:log with both ends > 0")
     found = (np.geomspace if log else np.linspace)(start, stop, n).tolist()
