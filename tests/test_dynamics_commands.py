@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import dynamics as dy
+from derivations._shell import user_path
 from dynamics import commands
 from dynamics.__main__ import COMMANDS, _own, main
 from dynamics.commands import _name
@@ -149,7 +150,7 @@ PATHS = [
 
 @pytest.mark.parametrize("name", PATHS)
 def test_labels_are_a_file_of_any_name(capsys, name):
-    Path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
+    user_path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
     flow = dy.integrate(dy.reduce(EIGHT, 4, "mean-field"), t_end=1)
     assert ran(capsys, *LINE, f"--labels={name}")[0] == 0
     same("a.npz", flow)
@@ -165,7 +166,7 @@ def test_labels_are_a_file_of_any_name(capsys, name):
 @pytest.mark.parametrize("name", PATHS)
 def test_pictures_and_curves_are_files_of_any_name(capsys, name):
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(name, "png")
+    Image.fromarray(pixels).save(user_path(name), "png")
     areas = ("--grid", "2,2", "--areas", "2", "--query", "1")
     assert ran(capsys, "descend", f"--image={name}", *areas, *STEPS, "--out", "a.csv")[0] == 0
     same("a.csv", dy.descend(dy.reduce(dy.Setting(dy.Geometry.from_image(pixels, (2, 2), 2)), 1), 0.5, 4))
@@ -176,7 +177,7 @@ def test_pictures_and_curves_are_files_of_any_name(capsys, name):
 
 def test_a_path_with_commas_is_one_of_several_in_json(capsys):
     for name in ("a,b.txt", "c=d.txt"):
-        Path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
+        user_path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
     over = ("--query", "4", "--closure", "mean-field", "--measure", "loss_floor")
     for names, points in (('["a,b.txt", "c=d.txt"]', 2), ("c=d.txt,c=d.txt,c=d.txt", 3)):
         _, lines = ran(capsys, "sweep", *over, "--over", f"labels={names}")

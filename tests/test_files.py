@@ -514,16 +514,16 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command)[:40])
 def test_every_command_works_in_any_environment(command, environment, tmp_path):
     CURVE.save(tmp_path / "flow.csv")
-    (tmp_path / "Φ.txt").write_text("0 0 1 1", encoding="utf-8")
+    user_path(tmp_path / "Φ.txt").write_text("0 0 1 1", encoding="utf-8")
     (tmp_path / "saves.py").write_text(SAVES, encoding="utf-8")
     job = "labels = 'Φ.txt' # κ\nquery = 0\nt_end = 1.0\nclosure = 'mean-field'\nout = 'Φ/flow.csv'\n"
-    (tmp_path / "κ.toml").write_text(job, encoding="utf-8")
+    user_path(tmp_path / "κ.toml").write_text(job, encoding="utf-8")
     said = {"cwd": tmp_path, "env": os.environ | environment, "capture_output": True, "encoding": "utf-8"}
-    done = subprocess.run([sys.executable, *command], **said)
+    done = subprocess.run([sys.executable, *map(user_path, command)], **said)
     assert done.returncode == 0, done.stderr
     assert done.stdout
     made = "Φ/flow.npz" if command == ["saves.py"] else command[-1]
-    assert (tmp_path / made).exists() or not made.startswith("Φ")
+    assert user_path(tmp_path / made).exists() or not made.startswith("Φ")
 
 
 def test_a_curve_made_again_from_what_its_file_says_is_the_same_to_the_bit(tmp_path):
