@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from derivations._shell import Parser, run
+from derivations._shell import Parser, run, user_path
 
 if TYPE_CHECKING:
     from derivations.statements import Result
@@ -97,7 +97,7 @@ def _parser() -> Parser:
         elif command == "check":
             added.add_argument("names", metavar="NAME", nargs="*", help="results to verify; all by default")
         elif command == "export":
-            added.add_argument("file", metavar="FILE", type=Path, help="ends in .md, .tex or .html")
+            added.add_argument("file", metavar="FILE", type=user_path, help="ends in .md, .tex or .html")
     return parser
 
 

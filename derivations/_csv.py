@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
-from derivations._shell import FORMAT, accept_format, reading
+from derivations._shell import FORMAT, accept_format, read_text, reading
 
 MADE_BY = "made_by"
 _LARGEST = 2**31 - 1  # characters in a cell: the labels of every patch may be in one
+_ONE_AT_A_TIME = Lock()  # of several threads that read one at a time sets the limit of cells, which is the process's
 
 
 def write(path: Path, columns: Mapping[str, Iterable[Any]], made_by: Mapping[str, Any]) -> None:
@@ -44,9 +47,10 @@ def read(path: Path, expected: str, argument: str = "path") -> tuple[dict[str, l
     ValueError
         If the file is another, of a later format, or not as it was written: `argument`, and that `expected` is wanted.
     """
-    with reading(argument, path, expected), path.open(encoding="utf-8-sig", newline="") as file, _any_size():
+    with reading(argument, path, expected):
         try:
-            (*names, last), *rows = csv.reader(file, strict=True)
+            with io.StringIO(read_text(path), newline="") as file, _any_size():
+                (*names, last), *rows = csv.reader(file, strict=True)
             *columns, (cell, *_) = zip(*rows, strict=True)
             said = json.loads(cell)
             known = last == MADE_BY and isinstance(said, dict) and len(columns) == len(names)
@@ -82,8 +86,9 @@ def _hash(lines: Sequence[str], record: Mapping[str, Any]) -> str:
 @contextmanager
 def _any_size() -> Iterator[None]:
     """While cells of any size are read."""
-    before = csv.field_size_limit(_LARGEST)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+    with _ONE_AT_A_TIME:
+        before = csv.field_size_limit(_LARGEST)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)

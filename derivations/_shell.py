@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import difflib
+import errno
 import io
 import json
 import os
@@ -12,23 +14,51 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 PICTURES = ".png", ".pdf", ".svg"
 FORMAT = 1  # of the files that are written; those of a later one are refused
+# Byte order marks, by which editors, spreadsheets and PowerShell say how a text is encoded. The one of UTF-32 begins as
+# that of UTF-16 does, and comes first.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class _Once(argparse._StoreAction):
+    """Takes the value of an option that may be given once: of two values nobody knows which is meant."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None and self.dest in parser.given:
+            parser.error(f"{option_string}: given twice; expected once")
+        parser.given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
 
 
 class Parser(argparse.ArgumentParser):
     """A parser of arguments that says in one line what is wrong with them, and where examples are."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.given: set[str] = set()  # names of the options that were met
+        for action in (None, "store"):
+            self.register("action", action, _Once)
+        # Else argparse takes -1e0, -inf, -1:2:3 and -1,2 for options, and no option of ours begins as a number does.
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As the one of argparse; but what is unknown is an error here, where it is known what is near."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # Φ is no reason to fail, where the encoding does not have it
                 stream.reconfigure(errors="backslashreplace")
+        self.given.clear()
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
@@ -39,6 +69,8 @@ class Parser(argparse.ArgumentParser):
         """Exit with status 2 after one line."""
         chosen = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
         near = nearest(chosen[1], [word.strip("'") for word in chosen[2].split(", ")]) if chosen else ""
+        if bare := re.fullmatch(r"argument (?:\S+/)?(--\S+): expected one argument", message):
+            near = f"; one that begins with - is given as {bare[1]}=-..."
         self.exit(2, f"{' '.join(message.split())}{near} ({self.prog} --help shows examples)\n")
 
 
@@ -53,7 +85,8 @@ def nearest(word: Any, known: Collection[str]) -> str:
 
 def write_picture(figure: Any, path: Path, suffix: str, title: str, made_by: Mapping[str, Any]) -> None:
     """Write a Matplotlib figure in the form of a suffix, and in it what made it: the same file every time."""
-    text = json.dumps(made_by, ensure_ascii=False)
+    # Signs of a path that the locale does not have are surrogates, which stand for bytes of UTF-8.
+    text = json.dumps(made_by, ensure_ascii=False).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     said: dict[str, dict[str, Any]] = {
         ".png": {"Description": text},
         ".pdf": {"Subject": text, "CreationDate": None},
@@ -68,9 +101,44 @@ def one_thread() -> None:
         os.environ.setdefault(variable, "1")
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path that a user gives, where ``~`` and ``~user`` are the folders that a shell takes them for."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # the locale does not have these signs: names of files are UTF-8 all the same
+        path = os.fsdecode(os.fspath(path).encode("utf-8", "surrogateescape"))
+    try:
+        return Path(os.path.expanduser(path))  # noqa: PTH111 (where ~ is no user it stays, and ./~ means what it says)
+    except ValueError:  # a name that no user can have
+        return Path(path)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or a folder; False of a name that none can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that comes in: UTF-8 in every locale, or what a byte order mark at its start says.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no text.
+    """
+    content = path.read_bytes()
+    return content.decode(next((_MARKS[mark] for mark in _MARKS if content.startswith(mark)), "utf-8"))
+
+
 @contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to it at the end, removed if anything fails.
+    """A path to write to, beside `path`; renamed to it at the end, removed if anything fails.
+
+    Where `path` is a symbolic link it stays one, and the file that it leads to is written. A file that is replaced
+    hands on its mode and, as far as this user may do that, its owner.
 
     Raises
     ------
@@ -78,16 +146,40 @@ def write_beside(path: Path) -> Iterator[Path]:
         Of the kind that came up; it says why `path` cannot be written.
     """
     with writing("path", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".part", dir=path.parent)
-        os.close(handle)
-        partial = Path(name)
+        real = _real_path(path)
+        real.parent.mkdir(parents=True, exist_ok=True)
+        older = real.stat() if real.exists() else None
+        partial = real.with_name(f".{real.name[:50]}-{os.urandom(4).hex()}.part")
+        partial.touch(0o600 if older else 0o666, exist_ok=False)  # what is private is so while it is written
         try:
             yield partial
-            partial.chmod(0o666 & ~_umask())
-            partial.replace(path)
+            if older:
+                _take_over(partial, older)
+            partial.replace(real)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _real_path(path: Path) -> Path:
+    """The file that symbolic links lead to; an OSError where they lead in a circle, or to what is no file."""
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if real.exists() and not (real.is_file() or real.is_dir()):  # to rename over a device would remove it
+        raise OSError(errno.EINVAL, "it leads to a device or a pipe")
+    return real
+
+
+def _take_over(partial: Path, older: os.stat_result) -> None:
+    """Give a file the owner, the group and the mode of another, as far as this user may."""
+    for owner in (older.st_uid, -1):  # only root gives a file away, but anyone to a group that they are in
+        with suppress(OSError):
+            os.chown(partial, owner, older.st_gid)
+            break
+    mode = older.st_mode & 0o777
+    if partial.stat().st_gid != older.st_gid:  # then what the group might do is for another group
+        mode = mode & 0o707 | (mode & 0o007) << 3
+    partial.chmod(mode)
 
 
 @contextmanager
@@ -119,8 +211,9 @@ def accept_output(argument: str, path: Path, suffixes: Collection[str]) -> None:
     if path.suffix not in suffixes:
         raise ValueError(f"{given}: expected a file name ending in {' or '.join(suffixes)}")
     try:
-        with tempfile.TemporaryFile(dir=next(above for above in path.parents if above.exists())):
-            folder = path.is_dir()
+        real = _real_path(path)
+        with tempfile.TemporaryFile(dir=next(above for above in real.parents if above.exists())):
+            folder = real.is_dir()
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise ValueError(f"{given}: expected a file that can be written: {said}") from error
@@ -179,10 +272,3 @@ def version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _umask() -> int:
-    """The file mode mask of the process (which can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from derivations._shell import PICTURES, Parser, accept_output, one_thread, run
+from derivations._shell import PICTURES, Parser, accept_output, one_thread, run, user_path
 from dynamics import options
 from dynamics.options import DESCENT, EQUATIONS, FLOW, GEOMETRY, HELP, SETTING, TRANSFORMER, Values
 
@@ -138,7 +137,7 @@ def _values(given: argparse.Namespace, command: Command) -> Values:
         if text is not None and getattr(given, name) is None:
             if not isinstance(text, str):
                 raise ValueError(f"{name}={text!r}: expected the name of a file")
-            setattr(given, name, Path(text))
+            setattr(given, name, user_path(text))
     return options.merged(config, options.from_flags(vars(given)))
 
 
@@ -154,17 +153,17 @@ def _parser() -> Parser:
             name, help=command.does, description=does, epilog=f"examples:\n{command.examples}", **look
         )
         if name == "info":
-            added.add_argument("file", metavar="FILE", type=Path, help="a .npz or .csv that this package wrote")
+            added.add_argument("file", metavar="FILE", type=user_path, help="a .npz or .csv that this package wrote")
             added.add_argument("--rerun", action="store_true", help="make it again and compare the numbers")
         if name == "compare":
-            added.add_argument("files", metavar="FILE", type=Path, nargs="*", help="two trajectories")
+            added.add_argument("files", metavar="FILE", type=user_path, nargs="*", help="two trajectories")
         for heading, names in command.groups.items():
             group = added.add_argument_group(heading)
             for option in names:
                 _add(group, option, _aliases(command))
         if name == "sweep":
-            many = "NAME=VALUE,VALUE,... or NAME=START:STOP:N[:log]"
-            text = f"an option of geometry, setting or equations and its values, {many}; give several for their product"
+            text = "an option of geometry, setting or equations and its values"
+            text = f"{text}, {options.MANY}; give several for their product"
             added.add_argument("--over", action="append", metavar="NAME=VALUES", help=text)
         _add_files(added, name, command.files)
     return parser
@@ -187,9 +186,9 @@ def _add(group: Any, option: str, aliases: dict[str, str]) -> None:
 def _add_files(added: Parser, name: str, suffixes: tuple[str, ...]) -> None:
     group = added.add_argument_group("files")
     if name != "info":
-        group.add_argument("--config", metavar="FILE.toml", type=Path, help="options by name; flags win")
-    group.add_argument("--out", metavar="FILE", type=Path, help=f"write the result, a {' or '.join(suffixes)}")
-    group.add_argument("--plot", metavar="FILE", type=Path, help=f"draw it, a {', '.join(PICTURES)}")
+        group.add_argument("--config", metavar="FILE.toml", type=user_path, help="options by name; flags win")
+    group.add_argument("--out", metavar="FILE", type=user_path, help=f"write the result, a {' or '.join(suffixes)}")
+    group.add_argument("--plot", metavar="FILE", type=user_path, help=f"draw it, a {', '.join(PICTURES)}")
     group.add_argument("--debug", action="store_true", help="show the trace of an error")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import dynamics as dy
-from derivations._shell import nearest
+from derivations._shell import is_there, nearest, read_text, user_path
 from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
 from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values
 from dynamics.study import points_of
@@ -160,16 +161,31 @@ def _law(given: Any) -> Any:
 
 
 def _labels(given: Any) -> Any:
-    """Labels: as they stand, or read from a text file with a line for each cluster."""
+    """Labels: as they stand; of a text, the numbers in that file, a line for each cluster, or the list that it is."""
     if not isinstance(given, str):
         return given
+    path = user_path(given)
+    if not is_there(path) and (listed := _listed(given)):
+        return listed
     try:
-        text = Path(given).read_text(encoding="utf-8")
-        return [[float(one) for one in line.replace(",", " ").split()] for line in text.splitlines() if line.strip()]
+        lines = read_text(path).replace(",", " ").replace(";", " ").splitlines()
+        return [[float(one) for one in line.split()] for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        expected = "a text file of whole numbers, a line for each cluster"
+        expected = "a text file of whole numbers, a line for each cluster, or these as [[0,0,1],[0,1,1]]"
         raise ValueError(f"labels={given!r}: expected {expected}: {said}") from error
+
+
+def _listed(text: str) -> list[Any] | None:
+    """The list that a text is in JSON, its outer brackets left out or not."""
+    for form in (text, f"[{text}]"):
+        try:
+            found = json.loads(form)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, list) and (len(found) > 1 or form == text):
+            return found
+    return None
 
 
 def study(given: Values) -> Values:

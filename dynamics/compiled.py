@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, Literal, overload
 
 from derivations import source_hash
-from derivations._shell import version, write_beside
+from derivations._shell import user_path, version, write_beside
 from dynamics.closures import Rule
 from dynamics.conditional import ConditionalRule
 from dynamics.integral import IntegralRule, Workspace
@@ -125,7 +125,7 @@ def _found_or_made(compiled: bool, part: Part) -> ModuleType:
 def _cache_folder() -> Path:
     named = os.environ.get("ATTENTION_DYNAMICS_CACHE")
     if named:
-        return Path(named).expanduser()
+        return user_path(named)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("attention-dynamics"))
@@ -160,7 +160,7 @@ def _is_whole(path: Path) -> bool:
     """Whether the generated file is there, as it was written."""
     if not path.exists():
         return False
-    head, _, text = path.read_text().partition("\n")
+    head, _, text = path.read_text(encoding="utf-8", errors="replace").partition("\n")
     return f"{head}\n" == _head(text)
 
 
@@ -185,7 +185,7 @@ def _write(path: Path, part: Part) -> Path:
     for mark in _MARKS.values():
         path.with_suffix(mark).unlink(missing_ok=True)
     with write_beside(path) as beside:
-        beside.write_text(_head(text) + text)
+        beside.write_text(_head(text) + text, encoding="utf-8")
     return path
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from derivations import _csv
-from derivations._shell import FORMAT, accept_format, reading, write_beside
+from derivations._shell import FORMAT, accept_format, reading, user_path, write_beside
 from dynamics.errors import accept
 from dynamics.geometry import Array
 from dynamics.phases import Phase
@@ -35,7 +35,7 @@ def save(curve: Trajectory, path: str | Path) -> Path:
     """Write all of a trajectory, whole or not at all."""
     named = isinstance(path, (str, Path)) and Path(path).suffix in SUFFIXES
     accept(named, "path", path, f"a file name ending in {' or '.join(SUFFIXES)}")
-    path = Path(path)
+    path = user_path(path)
     said = {name: getattr(curve, name) for name in ("kind", "names", "targets", "provenance")}
     said["phases"] = [vars(phase) | {"state": phase.state.tolist()} for phase in curve.phases]
     arrays = {name: getattr(curve, name) for name in ("t", "log_t", "y", "loss")}
@@ -70,7 +70,7 @@ def load(path: str | Path) -> Trajectory:
     Parameters
     ----------
     path : str or Path
-        A ``.npz`` or ``.csv`` file.
+        A ``.npz`` or ``.csv`` file; ``~`` is the home folder.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def load(path: str | Path) -> Trajectory:
         If it cannot be read.
     """
     accept(isinstance(path, (str, Path)), "path", path, EXPECTED)
-    path = Path(path)
+    path = user_path(path)
     if path.suffix == ".csv":
         return _from_csv(path)
     with reading("path", path, EXPECTED), path.open("rb") as file:

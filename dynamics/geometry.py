@@ -103,8 +103,8 @@ class Geometry:
 
         Parameters
         ----------
-        image : path or (height, width[, channels]) array, optional
-            The picture; by default the photograph that Matplotlib ships.
+        image : path, (height, width[, 1 to 4]) array or picture of Pillow, optional
+            Read as it is seen, see ``patch_colours``; by default the photograph that Matplotlib ships.
         grid : (H, W)
             Patches per column and row; at least one pixel each.
         areas : int

@@ -6,12 +6,12 @@ Where two functions of one command share a name, that of ``reduce`` has the pref
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from derivations._shell import nearest
+from derivations._shell import is_there, nearest, read_text, user_path
 
 Values = dict[str, Any]
 
@@ -41,7 +41,7 @@ HELP: dict[str, tuple[str, str]] = {
     "areas": ("N", "how many local areas of powers of P; of a picture, colour regions"),
     "labels": ("FILE", "area of every patch, a line a cluster; or the numbers themselves, as [[0,0,1],[0,1,1]]"),
     "grid": ("H,W", "rows and columns of patches"),
-    "image": ("FILE", "areas of a picture; without FILE, of the photograph that Matplotlib ships"),
+    "image": ("FILE", "areas of a picture as it is seen, alpha over white; without FILE, of one that Matplotlib ships"),
     "image_seed": ("N", "seed of the colour regions"),
     "latent": ("LAW", "a number, [[values],[weights]], or a law of scipy.stats as 'beta(2, 3)'; 1 by default"),
     "mask_ratio": ("γ", "part of the patches that is masked; 0.5 by default"),
@@ -79,8 +79,11 @@ HELP: dict[str, tuple[str, str]] = {
     ),
     "workers": ("N", "processes that share the points; by default threads do"),
 }
-PATHS = ("image", "start")  # taken as they are
+PATHS = ("image", "start", "labels")  # what they say is taken as it is: a path may hold any sign
 FILES = ("out", "plot")
+SWITCHES = ("merge", "compiled")  # the only ones that are true or false
+RANGE = "start", "stop", "n", "log"  # entries of a table that stands for a range
+MANY = "NAME=VALUE,VALUE,... or NAME=START:STOP:N[:log]"
 
 
 def from_flags(given: Mapping[str, Any]) -> Values:
@@ -88,16 +91,43 @@ def from_flags(given: Mapping[str, Any]) -> Values:
     texts = {
         name: "--" if isinstance(text, list) else text for name, text in given.items() if name in HELP
     }  # argparse's
-    values: Values = {name: text if text is None or name in PATHS else value_of(text) for name, text in texts.items()}
-    if given.get("over"):
-        values["over"] = {}
-        for text in given["over"]:
-            name, separator, rest = text.partition("=")
-            if not separator:
-                raise ValueError(f"over={text!r}: expected NAME=VALUE,VALUE,... or NAME=START:STOP:N[:log]")
-            value = value_of(rest)
-            values["over"][name.replace("-", "_")] = value if isinstance(value, list) else [value]
+    values: Values = {name: text if text is None else _meant(name, text) for name, text in texts.items()}
+    for text in given.get("over") or ():
+        over = values.setdefault("over", {})
+        name, _, rest = text.partition("=")
+        key = name.replace("-", "_")
+        if not (key and rest):
+            raise ValueError(f"over={text!r}: expected {MANY}")
+        if key in over or key in texts:
+            also = "to --over twice" if key in over else f"to --{name} too"
+            raise ValueError(f"over={text!r}: expected {key} once, but it is given {also}")
+        over[key] = _axis(key, rest)
     return values
+
+
+def _meant(name: str, text: str) -> Any:
+    """What the text of an option means."""
+    return text if name in (*PATHS, *FILES) else value_of(text)
+
+
+def _axis(name: str, given: Any) -> list[Any]:
+    """Values of an option that a sweep goes over: those that a text names, or those of a file."""
+    if name in PATHS and isinstance(given, str):
+        given = [given] if is_there(user_path(given)) else _words(given)
+    value = _meant(name, given) if isinstance(given, str) else given
+    values = value if isinstance(value, list) else [value]
+    if not values or "" in values:
+        raise ValueError(f"over {name}={given!r}: expected some values, none of them empty")
+    return values
+
+
+def _words(text: str) -> list[Any]:
+    """Names with commas between, or a list of JSON where there are commas in them."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, list) else text.split(",")
 
 
 def value_of(text: str) -> Any:
@@ -109,27 +139,51 @@ def value_of(text: str) -> Any:
             continue
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
-    if text.count(":") in (2, 3) and "," not in text:
-        return _range(text)
-    if "," in text and "(" not in text:
-        return [value_of(part.strip()) for part in text.split(",")]
+    parts = _between_commas(text)
+    if len(parts) > 1:
+        return [value_of(part.strip()) for part in parts]
+    ends = text.split(":")
+    if len(ends) in (3, 4) and all(map(_is_number, ends[:3])):
+        return _range(f"range={text!r}", *map(value_of, ends[:3]), *ends[3:])
     return text
 
 
-def _range(text: str) -> Any:
-    """START:STOP:N, both ends among the N numbers; with :log their ratios are equal."""
+def _between_commas(text: str) -> list[str]:
+    """The parts of a text; a comma within brackets, as those of a law, divides nothing."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _range(said: str, start: Any, stop: Any, n: Any, log: Any = False) -> Any:
+    """So many numbers from start to stop, both among them, whole ones if they can be; `log`: their ratios are equal."""
     import numpy as np
 
-    first, last, count, *scale = (value_of(part) for part in text.split(":"))
-    numbers = all(isinstance(end, (int, float)) and math.isfinite(end) for end in (first, last))
-    positive = scale == [] or (scale == ["log"] and numbers and first > 0 and last > 0)
-    if not (numbers and positive and isinstance(count, int) and 1 <= count <= 10**7):
-        raise ValueError(f"range={text!r}: expected START:STOP:N, or START:STOP:N:log with both ends > 0")
-    return (np.geomspace if scale else np.linspace)(first, last, count).tolist()
+    whole = type(n) is int and 1 <= n <= 10**7
+    numbers = all(type(end) in (int, float) and abs(end) <= sys.float_info.max for end in (start, stop))
+    positive = log is False or ((log is True or log == "log") and numbers and start > 0 and stop > 0)
+    if not (numbers and positive and whole):
+        raise ValueError(f"{said}: expected START:STOP:N, or START:STOP:N:log with both ends > 0")
+    found = (np.geomspace if log else np.linspace)(start, stop, n).tolist()
+    between = type(start) is type(stop) is int and not log and all(map(float.is_integer, found))
+    return [*map(int, found)] if between else found
 
 
 def from_file(path: Path, known: Iterable[str]) -> Values:
-    """The values in a TOML file, by the names of the flags; ones that only other commands have are left out.
+    """The values in a TOML file, by the names of the flags; those that only other commands have are left out.
 
     Every name means the same in every command: `samples` and `seed` are the transformer's, `rtol` and `method` the
     solver's.
@@ -138,28 +192,58 @@ def from_file(path: Path, known: Iterable[str]) -> Values:
 
     known = {*known, *FILES}
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise ValueError(f"config={str(path)!r}: expected a TOML file: {said}") from error
     values = {}
-    for name, value in given.items():
-        key = name.replace("-", "_")
+    for key, value in _by_name(given).items():
         if key not in known | {*HELP, "over"}:
-            raise ValueError(f"{name}={value!r}: expected a name that has a flag{nearest(key, [*HELP, 'over'])}")
+            raise ValueError(f"{key}={value!r}: expected a name that has a flag{nearest(key, [*HELP, 'over'])}")
         if key in known:
-            values[key] = _read(key, value)
+            values[key] = _table(value) if key == "over" else _read(key, value)
     if values.get("closure") == "sampled":
         for name in {"samples", "seed"} & given.keys():
             raise ValueError(f"{name}={given[name]!r}: expected reduce_{name} in a file, where closure='sampled'")
     return values
 
 
-def _read(key: str, value: Any) -> Any:
-    """A value of a file; what is text is read as that of a flag."""
-    if key == "over" and isinstance(value, dict):
-        return {name.replace("-", "_"): _read(name, axis) for name, axis in value.items()}
-    return value_of(value) if isinstance(value, str) and key not in (*PATHS, *FILES) else value
+def _by_name(given: Mapping[str, Any], within: str = "") -> Values:
+    """The entries of a table by the names of the API, which may be spelt as flags are."""
+    values: Values = {}
+    for name, value in given.items():
+        key = name.replace("-", "_")
+        if key in values:
+            raise ValueError(f"{within}{name}={value!r}: expected {key} once, but it is there in two spellings")
+        values[key] = value
+    return values
+
+
+def _table(over: Any) -> Any:
+    """What a sweep goes over: for every name values, or a range as ``{start = 0.5, stop = 2, n = 50}``."""
+    if not isinstance(over, dict):
+        raise ValueError(f"over={over!r}: expected a table [over], NAME = values")
+    axes: Values = {}
+    for key, given in _by_name(over, "over ").items():
+        if isinstance(given, dict):
+            if not set(RANGE[:3]) <= given.keys() <= set(RANGE):
+                raise ValueError(f"over {key}={given!r}: expected values, or a range {{start = 0.5, stop = 2, n = 50}}")
+            axes[key] = _range(f"over {key}={given!r}", **given)
+        else:
+            axes[key] = _axis(key, _read(key, given, "over "))
+    return axes
+
+
+def _read(key: str, value: Any, within: str = "") -> Any:
+    """A value of a file, where a text means what that of a flag does; a ValueError for what no flag could give."""
+    if isinstance(value, list) and value:
+        return [_read(key, one, within) for one in value]
+    if not isinstance(value, (str, int, float)) or (isinstance(value, bool) and key not in SWITCHES):
+        kind = {dict: "a table", list: "an empty list", bool: "true or false"}.get(
+            type(value), f"a {type(value).__name__}"
+        )
+        raise ValueError(f"{within}{key}={value!r}: expected a number, a text or a list of these, found {kind}")
+    return _meant(key, value) if isinstance(value, str) else value
 
 
 def merged(config: Values, flags: Values) -> Values:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import source_hash
-from derivations._shell import versions
+from derivations._shell import user_path, versions
 from dynamics import moments
 from dynamics.errors import accept, real_array
 from dynamics.identity import identity
@@ -109,7 +109,7 @@ def sweep(
         _fill(table, build, measure, executor, lambda rows: None)
         return table.columns()
 
-    out = Path(out)
+    out = user_path(out)
     several = measure if isinstance(measure, Mapping) else {}
     said |= {
         "grid": described,

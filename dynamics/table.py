@@ -164,7 +164,8 @@ def write_rows(file: BinaryIO, rows: list[Row]) -> None:
 
 def header(made_by: dict[str, Any]) -> bytes:
     """Comment lines that say what made a journal, one an entry."""
-    return "".join(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items()).encode()
+    text = "".join(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items())
+    return text.encode("utf-8", "surrogateescape")  # for signs of a path that the locale does not have
 
 
 def _difference(head: bytes, header: bytes) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from derivations._shell import nearest
+from derivations._shell import nearest, user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,4 +108,4 @@ def read(path: str | Path) -> Table:
     """The table in a CSV, at `path`, that ``python -m figures`` wrote; a ValueError if it holds none."""
     from figures.table import read_csv
 
-    return read_csv(Path(path))
+    return read_csv(user_path(path))

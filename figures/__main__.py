@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from derivations._shell import Parser, nearest, one_thread, run
+from derivations._shell import Parser, nearest, one_thread, run, user_path
 from figures import FIGURES
 
 FORMATS = "png", "pdf", "svg"
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", metavar="NAME", nargs="*", help="figures to draw; all by default")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="list the figures and what they show")
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="folder to write to (out)")
+    parser.add_argument("--out", metavar="DIR", type=user_path, default=Path("out"), help="folder to write to (out)")
     parser.add_argument("--quick", action="store_true", help="coarser, in under a minute")
     parser.add_argument("--format", metavar="F,...", default="png,pdf", help=f"of {', '.join(FORMATS)} (png,pdf)")
     parser.add_argument("--image", metavar="FILE", help=f"a picture of yours, for {PICTURES}")
@@ -96,7 +96,7 @@ def _picture(image: str | None, names: Sequence[str], quick: bool, drawn: bool) 
 
     side = max(parameters(PICTURES, quick).sides)
     dy.patch_colours(image, (side, side))  # or it says what is wrong
-    return {"image": image, "image_hash": hashlib.sha256(Path(image).read_bytes()).hexdigest()[:16]}
+    return {"image": image, "image_hash": hashlib.sha256(user_path(image).read_bytes()).hexdigest()[:16]}
 
 
 def _draw(names: Sequence[str], quick: bool, out: Path, formats: Sequence[str], changes: dict[str, str]) -> None:

@@ -97,7 +97,7 @@ def _pictures(image: str) -> dict[str, Any]:
         levels = np.frombuffer(gzip.decompress(scan.read_bytes()), np.uint16).reshape(256, 256)
         found["MRI scan"] = levels / levels.max()
     if drawing.is_file():
-        found["drawing"] = imread(drawing)
+        found["drawing"] = imread(drawing)[..., :3]  # its colours alone: over white its edges would fade
     return found | ({f"{image} (yours)" if image in found else image: image} if image else {})
 
 

@@ -230,11 +230,26 @@ def test_a_config_file_of_anything_is_refused(content):
         ("labels = [[0, 1]]", "geometry='global_size, labels': expected one of --global-size"),
         ("areas = 3", "areas=3: expected with log10_patches or image"),
         ("until = ['traget', 0.5]", "until=.*; did you mean 'target'"),
+        ("t-end = 2.0", "t-end=2.0: expected t_end once, but it is there in two spellings"),
+        ("latent = []", r"latent=\[\]: expected a number, a text or a list of these, found an empty list"),
+        ("latent = [[1, 2], []]", r"latent=\[\]: expected .*, found an empty list"),
+        ("latent = [1, 2024-03-01]", "latent=datetime.*: expected .*, found a date"),
+        ("rtol = 10:20:30", "rtol=datetime.*: expected .*, found a time"),
+        ("[latent]\nvalues = 1", r"latent=\{'values': 1\}: expected .*, found a table"),
+        ("[[until]]\ngroup = 'target'", r"until=\{'group': 'target'\}: expected .*, found a table"),
+        ("rtol = true", "rtol=True: expected .*, found true or false"),
+        ("time_limit = false", "time_limit=False: expected .*, found true or false"),
+        ("latent = true", "latent=True: expected .*, found true or false"),
+        ("mask_ratio = true", "mask_ratio=True: expected .*, found true or false"),
+        ("t_eval = [true]", "t_eval=True: expected .*, found true or false"),
+        ("merge = 'yes'", "merge='yes': expected"),
     ],
 )
 def test_errors_name_option_value_and_what_is_accepted(line, error, tmp_path):
     path = tmp_path / "job.toml"
-    path.write_text(f"global_size = 4\nlocal_size = 2\nlocal_areas = 2\nquery = 0\nt_end = 1.0\n{line}\n")
+    path.write_text(
+        f"global_size = 4\nlocal_size = 2\nlocal_areas = 2\nquery = 0\nt_end = 1.0\n{line}\n", encoding="utf-8"
+    )
     status, out, err = commanded("integrate", "--config", str(path))
     assert (status, out) == (2, "")
     assert re.match(error, err), err
@@ -257,8 +272,25 @@ def test_errors_name_option_value_and_what_is_accepted(line, error, tmp_path):
         (("sweep", "--labels", "[[0,0,1,1]]"), "over=None: expected --over NAME=VALUES"),
         (("sweep", "--over", "mask_ratio"), "over='mask_ratio': expected NAME=VALUE"),
         (("sweep", "--over", "mask_ratoi=1"), "over='mask_ratoi': .*; did you mean 'mask_ratio'"),
+        (("sweep", "--over", "latent="), "over='latent=': expected NAME=VALUE"),
+        (("sweep", "--over", "=1"), "over='=1': expected NAME=VALUE"),
+        (("sweep", "--over", "latent=1,,2"), "over latent='1,,2': expected some values, none of them empty"),
+        (
+            ("sweep", "--over", "latent=1", "--over", "latent=2"),
+            "over='latent=2': expected latent once, .* --over twice",
+        ),
+        (("sweep", "--over", "t-end=1", "--over", "t_end=2"), "over='t_end=2': expected t_end once"),
+        (("sweep", "--latent", "1", "--over", "latent=2"), "over='latent=2': expected latent once, .* --latent too"),
+        (("integrate", "--t-end", "1", "--t-end", "2"), "--t-end: given twice; expected once"),
+        (("descend", "--closure", "sampled", "--seed", "1", "--reduce-seed", "2"), "--reduce-seed: given twice"),
+        (("integrate", "--out", "a.npz", "--out", "b.npz"), "--out: given twice"),
+        (("integrate", "--labels", "20260101"), "labels='20260101': expected a text file .*: No such file"),
+        (("integrate", "--labels", "a:b:c/d.txt"), "labels='a:b:c/d.txt': expected a text file .*: No such file"),
+        (("integrate", "--labels", "a,b/d.txt"), "labels='a,b/d.txt': expected a text file .*: No such file"),
+        (("integrate", "--labels", "/"), "labels='/': expected a text file .*: Is a directory"),
+        (("sweep", "--over", f"latent=1:{'9' * 400}:3"), "range='1:9.*: expected START:STOP:N"),
         (("sweep", "--over", "latent=1,x"), "over latent=.*: expected numbers, or words"),
-        (("sweep", "--over", "latent=[]"), r"over latent=\[\]: expected numbers, or words"),
+        (("sweep", "--over", "latent=[]"), r"over latent='\[\]': expected some values"),
         (
             ("sweep", "--labels", "[[0,0,1,1]]", "--over", "closure=exact", "--plot", "a.png"),
             "plot='a.png': expected a parameter of numbers",
@@ -281,6 +313,38 @@ def test_a_command_that_cannot_work_says_why(arguments, error, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("latent = {start = 0.5, stop = 2}", r"over latent=\{'start': 0.5, 'stop': 2\}: expected values, or a range"),
+        ("latent = {start = 0.5, stop = 2, N = 4}", "over latent=.*: expected values, or a range"),
+        ("latent = {start = 0, stop = 2, n = 4, log = true}", "over latent=.*: .* both ends > 0"),
+        ("latent = {start = 1, stop = 2, n = 4, log = 1}", "over latent=.*: expected START:STOP:N"),
+        ("latent = '1:2:4:1'", "range='1:2:4:1': expected START:STOP:N"),
+        ("latent = '1:2:4:lgo'", "range='1:2:4:lgo': expected START:STOP:N"),
+        ("latent = {start = true, stop = 2, n = 4}", "over latent=.*: expected START:STOP:N"),
+        ("latent = {start = 1, stop = 2, n = 2.5}", "over latent=.*: expected START:STOP:N"),
+        ("latent = {}", r"over latent=\{\}: expected values, or a range"),
+        ("latent = []", r"over latent=\[\]: expected .*, found an empty list"),
+        ("latent = ''", "over latent='': expected some values, none of them empty"),
+        ("latent = [1, {}]", r"over latent=\{\}: expected .*, found a table"),
+        ("latent = 2024-03-01", "over latent=datetime.*, found a date"),
+        ("latent = [1]\nLatent = [1]", "over='Latent': .*; did you mean 'latent'"),
+        (
+            "mask-ratio = [0.5]\nmask_ratio = [0.4]",
+            r"over mask_ratio=\[0.4\]: expected mask_ratio once, .* two spellings",
+        ),
+    ],
+)
+def test_a_table_that_is_no_range_is_refused_by_its_name(table, error, tmp_path):
+    path = tmp_path / "job.toml"
+    path.write_text(f"global_size = 4\nlocal_size = 2\nlocal_areas = 2\nquery = 0\n[over]\n{table}\n", encoding="utf-8")
+    status, out, err = commanded("sweep", "--config", str(path))
+    assert (status, out) == (2, "")
+    in_one_line(err)
+    assert re.match(error, err), err
+
+
 def test_there_are_hundreds():
     assert 10 * len(ARGUMENTS) + 4 * len(OPTIONS) >= 1000  # as each of the tests above asserts
 
@@ -289,7 +353,7 @@ def test_bad_input_is_one_line_in_a_process_too(tmp_path):
     """What reaches a person's terminal: no trace, exit status 2; a trace where it is asked for."""
     command = [sys.executable, "-m", "dynamics", "integrate", "--global-size=4", "--local-size=2", "--local-areas=0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "encoding": "utf-8"}
     done = subprocess.run(command, **run)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "local_areas=0: expected a whole number in [1, 10000000]\n"

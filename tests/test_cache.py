@@ -24,7 +24,7 @@ def test_a_kernel_is_seen_and_removed_and_nothing_else_is(folder):
     others = [folder / "rows_of_mine.csv", folder / "notes.txt", folder / "__pycache__" / "other.pyc"]
     older = [folder / "nodes_0123456789abcdef.compiled", folder / "__pycache__" / "rows_0123456789abcdef.f-1.nbi"]
     for each in (*others, *older):
-        each.write_text("x" * 100)
+        each.write_text("x" * 100, encoding="utf-8")
     found = dy.cache_info()
     assert (found.parts, found.files) == (("rows",), 3)
     assert found.megabytes == pytest.approx((path.stat().st_size + 200) / 2**20)

@@ -108,7 +108,7 @@ def test_c_computes_what_is_stated(tmp_path):
     if compiler is None:
         pytest.skip("no C compiler here; the structure of the code is tested")
     for name in CODED:
-        (tmp_path / f"{name}.c").write_text(result(name).code("c"))
+        (tmp_path / f"{name}.c").write_text(result(name).code("c"), encoding="utf-8")
     library = tmp_path / "results.so"
     sources = sorted(map(str, tmp_path.glob("*.c")))
     flags = ["-std=c99", "-O1", "-Wall", "-Werror", "-shared", "-fPIC"]

@@ -139,7 +139,7 @@ def test_help_shows_an_example(capsys, command):
 
 def test_help_loads_no_sympy():
     program = "import sys; from derivations.__main__ import _parser; _parser(); print('sympy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
 
 
@@ -148,7 +148,7 @@ def test_a_reader_may_stop_reading():
         f"{sys.executable} -m derivations list | head -1",
         shell=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         cwd=ROOT,
     )

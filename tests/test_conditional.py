@@ -259,10 +259,10 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_sum_that_differs_from_enumeration_is_refused(tmp_path, mutant):
-    text, (before, after) = Path(compiled.kernel(False, "terms").__file__).read_text(), MUTANTS[mutant]
+    text, (before, after) = Path(compiled.kernel(False, "terms").__file__).read_text(encoding="utf-8"), MUTANTS[mutant]
     assert before in text
     path = tmp_path / "terms_mutated.py"
-    path.write_text(text.replace(before, after))
+    path.write_text(text.replace(before, after), encoding="utf-8")
     with (
         pytest.raises(RuntimeError, match=r"of the conditional sum: .* off the derived one"),
         np.errstate(all="ignore"),

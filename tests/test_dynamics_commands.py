@@ -1,7 +1,10 @@
 """The command line ``python -m dynamics``: the API's arguments by the same names, and the API's numbers."""
 
+import contextlib
+import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 import dynamics as dy
+from derivations._shell import user_path
 from dynamics import commands
 from dynamics.__main__ import COMMANDS, _own, main
 from dynamics.commands import _name
@@ -108,10 +112,142 @@ def test_every_option_is_some_argument_of_the_api():
         ("0:1:3", [0.0, 0.5, 1.0]),
         ("1:100:3:log", pytest.approx([1, 10, 100])),
         ("beta(2, 3)", "beta(2, 3)"),
+        ("4:8:3", [4, 6, 8]),
+        ("-1:1:3", [-1, 0, 1]),
+        ("-1e0:-.5:2", [-1.0, -0.5]),
+        ("-1,2e-1,-inf", [-1, 0.2, -float("inf")]),
+        ("uniform:0.5:1.5", "uniform:0.5:1.5"),
+        ("2026-01-01T10:20:30", "2026-01-01T10:20:30"),
+        ("a:b:3", "a:b:3"),
+        ("beta(2, 3),uniform(loc=0.5, scale=1)", ["beta(2, 3)", "uniform(loc=0.5, scale=1)"]),
+        ("rv_histogram(([1,2],[0,1,2])),1", ["rv_histogram(([1,2],[0,1,2]))", 1]),
+        ("uniform:0.5:1.5,uniform:0:1", ["uniform:0.5:1.5", "uniform:0:1"]),
     ],
 )
 def test_a_text_means_what_a_person_means(text, value):
     assert value_of(text) == value
+    assert repr(value_of(text)) == repr(value) or not isinstance(value, list)
+
+
+# --- texts that are parsed ---
+
+LINE = ("integrate", "--query", "4", "--closure", "mean-field", "--t-end", "1", "--out", "a.npz")
+EIGHT = dy.Setting(dy.Geometry.from_labels([[0, 0, 0, 0, 1, 1, 2, 2]]))
+PATHS = [
+    "a=b.txt",
+    "0:1:3",
+    "1e3",
+    "-1e0",
+    "[[0,1]]",
+    "none",
+    "Φ 平均.txt",
+    "a;b, c",
+    "0.5:2:4:log",
+    "latent=1,2",
+    "~x",
+]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_labels_are_a_file_of_any_name(capsys, name):
+    user_path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
+    flow = dy.integrate(dy.reduce(EIGHT, 4, "mean-field"), t_end=1)
+    assert ran(capsys, *LINE, f"--labels={name}")[0] == 0
+    same("a.npz", flow)
+    Path("job.toml").write_text(f"labels = {json.dumps(name)}\n", encoding="utf-8")
+    assert ran(capsys, *LINE, "--config", "job.toml")[0] == 0
+    same("a.npz", flow)
+    over = ("--query", "4", "--closure", "mean-field", "--measure", "loss_floor", f"--over=labels={name}")
+    _, lines = ran(capsys, "sweep", *over)
+    assert (lines[0], lines[-1]) == ("labels loss_floor error", "1 points")
+    assert lines[1].startswith(f"{name} {EIGHT.loss_floor}")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_pictures_and_curves_are_files_of_any_name(capsys, name):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(user_path(name), "png")
+    areas = ("--grid", "2,2", "--areas", "2", "--query", "1")
+    assert ran(capsys, "descend", f"--image={name}", *areas, *STEPS, "--out", "a.csv")[0] == 0
+    same("a.csv", dy.descend(dy.reduce(dy.Setting(dy.Geometry.from_image(pixels, (2, 2), 2)), 1), 0.5, 4))
+    begun = dy.integrate(SYSTEM, t_end=1).save(f"{name}.npz")
+    assert ran(capsys, "integrate", *LOCAL, f"--start={begun}", "--t-end", "2", "--out", f"{name}.csv")[0] == 0
+    same(f"{name}.csv", dy.integrate(SYSTEM, t_end=2, start=dy.load(begun)))
+
+
+def test_a_path_with_commas_is_one_of_several_in_json(capsys):
+    for name in ("a,b.txt", "c=d.txt"):
+        user_path(name).write_text("0 0 0 0 1 1 2 2\n", encoding="utf-8")
+    over = ("--query", "4", "--closure", "mean-field", "--measure", "loss_floor")
+    for names, points in (('["a,b.txt", "c=d.txt"]', 2), ("c=d.txt,c=d.txt,c=d.txt", 3)):
+        _, lines = ran(capsys, "sweep", *over, "--over", f"labels={names}")
+        assert lines[-1] == f"{points} points"
+
+
+@pytest.mark.parametrize("labels", ["0,0,0,0,1,1,2,2", "[0,0,0,0,1,1,2,2]", "[[0,0,0,0,1,1,2,2]]"])
+def test_labels_are_numbers_where_there_is_no_such_file(capsys, labels):
+    assert ran(capsys, *LINE, "--labels", labels)[0] == 0
+    same("a.npz", dy.integrate(dy.reduce(EIGHT, 4, "mean-field"), t_end=1))
+
+
+@pytest.mark.parametrize("number", ["-1e0", "-1E-3", "-.5", "-1.5e+0", "-0"])
+def test_a_negative_number_may_have_an_exponent(capsys, number):
+    assert ran(capsys, "integrate", *LOCAL, "--log-t-end", number, "--out", "a.npz")[0] == 0
+    same("a.npz", dy.integrate(SYSTEM, log_t_end=float(number)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dynamics", "integrate", *LOCAL, "--t-end", "-inf"), "t_end=-inf: expected a time after 0"),
+        (("dynamics", "integrate", *LOCAL, "--t-end", "9", "--t-eval", "-1:1:3"), r"t_eval=\[-1, 0, 1\]: expected"),
+        (("dynamics", "sweep", *LOCAL, "--over", "mask_ratio=-1,2"), "mask_ratio=-1.*: expected a number in"),
+        (("derivations", "show", "-1e0"), "NAME='-1e0': expected a result"),
+        (("figures", "-1e0"), "NAME='-1e0': expected one of areas"),
+        (("figures", "--format", "-1e0"), "--format='-1e0': expected some of png"),
+        (("dynamics", "integrate", "--labels", "-a.txt"), "--labels: expected one argument; .* is given as --labels=-"),
+    ],
+)
+def test_what_begins_as_a_negative_number_does_is_a_value(arguments, said, capsys):
+    command, *words = arguments
+    with contextlib.suppress(SystemExit):
+        assert importlib.import_module(f"{command}.__main__").main(words) == 2
+    error = capsys.readouterr().err
+    assert re.search(said, error), error
+    assert len(error.splitlines()) == 1
+
+
+TABLES = [
+    ("latent = {start = 0.5, stop = 2, n = 4}", "latent", [0.5, 1.0, 1.5, 2.0]),
+    ("latent = {start = 0.5, stop = 2, n = 3, log = true}", "latent", [0.5, 1.0, 2.0]),
+    ("latent = '0.5:2:4'", "latent", [0.5, 1.0, 1.5, 2.0]),
+    ("latent = [0.5, '1', 2]", "latent", [0.5, 1.0, 2.0]),
+    ("mask-ratio = 0.25", "mask_ratio", [0.25]),
+    ("local-size = {start = 4, stop = 8, n = 3}", "local_size", [4, 6, 8]),
+    ("closure = ['mean-field', 'second-order']", "closure", ["mean-field", "second-order"]),
+    ("closure = 'mean-field'", "closure", ["mean-field"]),
+]
+JOB = "global_size = 40\nlocal_size = 6\nlocal_areas = 4\nquery = 'local'\nclosure = 'mean-field'\n"
+
+
+@pytest.mark.parametrize(("line", "name", "values"), TABLES, ids=[line for line, *_ in TABLES])
+def test_a_table_over_means_what_the_flags_mean(capsys, line, name, values):
+    Path("job.toml").write_text(f"{JOB}[over]\n{line}\n", encoding="utf-8")
+    assert ran(capsys, "sweep", "--config", "job.toml", "--out", "a.csv")[0] == 0
+    read = pd.read_csv("a.csv")
+    assert read[name].tolist() == pytest.approx(values) if name != "closure" else read[name].tolist() == values
+    assert read["error"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "job.toml"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_files_may_begin_with_a_byte_order_mark(capsys, name, encoding):
+    texts = {"labels.csv": "0;0;0;0;1;1;2;2\r\n", "job.toml": "labels = 'labels.csv' # Φ\r\nquery = 4\r\n"}
+    for each, text in texts.items():
+        mark = "\ufeff" if encoding[-2:] in ("le", "be") else ""
+        Path(each).write_bytes((mark + text).encode(encoding) if each == name else text.encode())
+    assert ran(capsys, *LINE, "--config", "job.toml")[0] == 0
+    same("a.npz", dy.integrate(dy.reduce(EIGHT, 4, "mean-field"), t_end=1))
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
@@ -124,14 +260,15 @@ def test_help_shows_an_example_that_runs(command, capsys):
 
 def test_help_loads_no_numpy():
     program = "import sys; from dynamics.__main__ import _parser; _parser(); print('numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
 
 
 def test_a_file_gives_the_options_and_flags_win(capsys):
     Path("job.toml").write_text(
         'global-size = 40\nlocal_size = 6\nlocal_areas = 4\nquery = "local"\nclosure = "mean-field"\n'
-        'until = ["target", 0.5]\nt_end = 3.0\nstep_size = 0.1\n[over]\nlatent = [1.0, 2.0]\n'
+        'until = ["target", 0.5]\nt_end = 3.0\nstep_size = 0.1\n[over]\nlatent = [1.0, 2.0]\n',
+        encoding="utf-8",
     )
     assert ran(capsys, "integrate", "--config", "job.toml", "--out", "a.npz")[0] == 0
     same("a.npz", dy.integrate(SYSTEM, t_end=3.0, until=("target", 0.5)))
@@ -200,7 +337,7 @@ STEPS = ("--step-size", "0.5", "--steps", "4")
     ],
 )
 def test_areas_come_from_files_and_pictures(capsys, flags, geometry):
-    Path("areas.txt").write_text("0 0 1 1\n0, 1, 1, 2\n")
+    Path("areas.txt").write_text("0 0 1 1\n0, 1, 1, 2\n", encoding="utf-8")
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("a.png")
     geometry = geometry or dy.Geometry.from_image(pixels, (2, 2), 2, 3)

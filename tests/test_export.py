@@ -84,7 +84,12 @@ print(hashlib.sha256(text.encode()).hexdigest())
 def test_every_process_writes_the_same_text(seed):
     environment = {"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", FINGERPRINT], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+        [sys.executable, "-c", FINGERPRINT],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        cwd=ROOT,
+        env=environment,
     )
     text = pages.html([block for found in results() for block in export.entry(found)])
     assert done.stdout.strip() == hashlib.sha256(text.encode()).hexdigest()
@@ -245,11 +250,11 @@ def test_the_latex_document_compiles_and_nothing_runs_over(blocks, tmp_path):
     compiler = shutil.which("pdflatex")
     if compiler is None:
         pytest.skip("no pdflatex here; the parser's tests hold the text")
-    (tmp_path / "equations.tex").write_text(pages.latex_document(blocks))
+    (tmp_path / "equations.tex").write_text(pages.latex_document(blocks), encoding="utf-8")
     for _ in range(2):
         done = subprocess.run(
             [compiler, "-interaction=nonstopmode", "-halt-on-error", "equations.tex"],
-            cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
+            cwd=tmp_path, capture_output=True, encoding="utf-8", errors="replace", check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-2000:]
     widths = [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]

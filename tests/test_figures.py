@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path,
 @pytest.mark.parametrize(("failure", "status"), [(KeyboardInterrupt("stopped"), 130), (RuntimeError("no room"), 2)])
 def test_what_stops_in_the_middle_leaves_no_file(failure, status, tmp_path, monkeypatch, capsys, known_tables):
     def stop(path, *_):
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
         raise failure
 
     monkeypatch.setattr("figures.output.write_csv", stop)
@@ -97,11 +97,11 @@ def test_what_stops_in_the_middle_leaves_no_file(failure, status, tmp_path, monk
 
 
 def test_an_older_figure_survives_one_that_fails(tmp_path, monkeypatch, known_tables):
-    (tmp_path / "areas.png").write_text("older")
+    (tmp_path / "areas.png").write_text("older", encoding="utf-8")
     monkeypatch.setattr("figures.output.write_csv", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["areas", "--quick", "--out", str(tmp_path)])
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["older"]
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["older"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ except SystemExit:
     pass
 sys.exit(bool({{"numpy", "matplotlib", "scipy", "sympy", "numba"}} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in (figures.FIGURES if option == "--list" else ["examples:", "--quick"]))
 
@@ -212,7 +212,7 @@ def test_a_table_is_read_back_number_for_number(tmp_path):
 )
 def test_a_file_that_is_no_table_is_refused(text, tmp_path):
     path = tmp_path / "table.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"path='.*table.csv': expected a table as python -m figures wrote it"):
         figures.read(path)
 
@@ -235,7 +235,7 @@ def test_a_second_run_takes_the_numbers_that_lie_there_unless_something_changed(
     monkeypatch.setattr(figures.output, "_code", lambda: "other code")
     assert run() == 0
     assert len(calls) == 3
-    (tmp_path / "crosscheck.csv").write_text("damaged")
+    (tmp_path / "crosscheck.csv").write_text("damaged", encoding="utf-8")
     assert run() == 0
     assert len(calls) == 4
 

@@ -1,10 +1,12 @@
 """Files: whole or not at all, whatever happens; damaged, foreign and later ones are refused in one line."""
 
+import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 import dynamics as dy
 from derivations import _csv
-from derivations._shell import write_beside
+from derivations._shell import accept_output, user_path, write_beside
+from dynamics.__main__ import main
 from dynamics.files import columns
 from tests.killing import build, square
 from tests.settings import TWO, WIDE
@@ -220,7 +223,9 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
     if (kind, suffix) == ("sweep", ".npz"):
         suffix = ".csv"
     path = full_disk / f"x{suffix}"
-    done = subprocess.run([sys.executable, "-c", FULL, kind, str(path)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, kind, str(path)], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert str(path) in line
@@ -228,7 +233,9 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
     if kind == "save":
         assert sorted(each.name for each in full_disk.iterdir()) == [path.name]
         return
-    rows = sum(1 for row in (full_disk / "x.csv.part").read_text().splitlines() if not row.startswith("#"))
+    rows = sum(
+        1 for row in (full_disk / "x.csv.part").read_text(encoding="utf-8").splitlines() if not row.startswith("#")
+    )
     assert rows > 100  # what was measured is there, and is taken up where there is room again
     shutil.move(full_disk / "x.csv.part", full_disk.parent / "y.csv.part")
     table = dy.sweep(build, {"a": range(2000), "b": [0.5]}, square, full_disk.parent / "y.csv")
@@ -238,7 +245,7 @@ def test_on_a_full_disk_nothing_is_lost(kind, suffix, full_disk):
 @pytest.mark.parametrize("work", ["save", "sweep"])
 def test_fifty_kills_leave_whole_files_and_lose_nothing(work, tmp_path):
     command = [sys.executable, "-m", "tests.killing", work, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("50 kills") == {"save": 2, "sweep": 1}[work]
 
@@ -258,7 +265,7 @@ def test_a_second_process_at_the_same_sweep_is_turned_away(tmp_path):
     said, command = [], [sys.executable, "-c", SECOND, str(tmp_path / "a.csv")]
 
     def other(a):
-        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout)
         return a
 
     assert dy.sweep(lambda a: a, {"a": [1]}, other, tmp_path / "a.csv")["other"].tolist() == [1]
@@ -283,7 +290,7 @@ if __name__ == "__main__":
 
 
 def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_path):
-    (tmp_path / "job.py").write_text(ORPHANS)
+    (tmp_path / "job.py").write_text(ORPHANS, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "job.py"), str(tmp_path / "a.csv")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     processes = []
@@ -297,7 +304,7 @@ def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_pa
     finally:
         for started in processes:
             os.killpg(started.pid, 9)  # the workers, which nobody else ends
-    rows = [row for row in (tmp_path / "a.csv.part").read_text().splitlines() if row[0] != "#"]
+    rows = [row for row in (tmp_path / "a.csv.part").read_text(encoding="utf-8").splitlines() if row[0] != "#"]
     assert len(rows) > 4
 
 
@@ -305,12 +312,218 @@ def test_what_cannot_be_written_says_so_and_an_older_file_stays(tmp_path):
     path = CURVES["flow"].save(tmp_path / "flow.npz")
     text = path.read_bytes()
     with pytest.raises(ZeroDivisionError), write_beside(path) as partial:
-        partial.write_text(f"half{1 / 0}")
+        partial.write_text(f"half{1 / 0}", encoding="utf-8")
     assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (text, ["flow.npz"])
     with pytest.raises(
         FileExistsError, match=r"path='/dev/null/x.npz': expected a file that can be written: its folder"
     ):
         CURVES["flow"].save("/dev/null/x.npz")
+
+
+# --- what lies where a file is written ---
+
+CURVE = CURVES["flow"]
+GRID = {"a": [1, 2], "b": [1]}
+WAYS = {
+    "save": lambda path: CURVE.save(path),
+    "sweep": lambda path: dy.sweep(build, GRID, square, path),
+    "command": lambda path: main(["sweep", *LOCAL.split(), "--over", "latent=1,2", "--out", str(path)]),
+}
+LOCAL = "--global-size 4 --local-size 2 --local-areas 2 --query local --measure loss_floor"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["link", "relative", "of a link", "dangling", "into no folder yet", "of a folder"])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_written(kind, way, tmp_path):
+    real, link = tmp_path / "far" / "real.csv", tmp_path / "a.csv"
+    if kind != "into no folder yet":
+        real.parent.mkdir()
+    if kind != "dangling":
+        links = {"relative": ["far/real.csv"], "of a link": [tmp_path / "b.csv", real]}.get(kind, [real])
+    else:
+        links = [real]
+    if kind == "of a folder":
+        (tmp_path / "folder").symlink_to("far")
+        link, links = tmp_path / "folder" / "real.csv", []
+    for at, to in zip([link, tmp_path / "b.csv"], links, strict=False):
+        at.symlink_to(to)
+    WAYS[way](link)
+    whole = real.read_bytes()
+    if way == "save":
+        WAYS[way](link)
+    assert not real.is_symlink()
+    assert real.read_bytes() == whole
+    assert link.is_symlink() == (kind != "of a folder")
+    assert {each.name for each in tmp_path.rglob("*.csv")} <= {"a.csv", "b.csv", "real.csv"}
+    assert not [*tmp_path.rglob("*.part")]
+
+
+def test_links_in_a_circle_and_links_to_devices_are_refused(tmp_path):
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    (tmp_path / "null.csv").symlink_to(os.devnull)
+    for name, said in (("a.csv", "Too many levels of symbolic links"), ("null.csv", "it leads to a device or a pipe")):
+        with pytest.raises(OSError, match=rf"path='.*{name}': expected a file that can be written: {said}"):
+            CURVE.save(tmp_path / name)
+        with pytest.raises(ValueError, match=rf"out='.*{name}': expected a file that can be written: {said}"):
+            accept_output("out", tmp_path / name, SUFFIXES)
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444, 0o755])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_keeps_its_mode_when_it_is_written_anew(mode, suffix, tmp_path):
+    path = CURVE.save(tmp_path / f"a{suffix}")
+    path.chmod(mode)
+    (tmp_path / f"link{suffix}").symlink_to(path)
+    for name in ("a", "link"):
+        CURVE.save(tmp_path / f"{name}{suffix}")
+        assert path.stat().st_mode & 0o777 == mode
+
+
+def test_what_is_private_is_so_while_it_is_written(tmp_path):
+    path = CURVE.save(tmp_path / "a.csv")
+    path.chmod(0o600)
+    with write_beside(path) as partial:
+        assert partial.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_keeps_its_owner_where_one_may_give_it_away(tmp_path):
+    path = CURVE.save(tmp_path / "a.csv")
+    try:
+        os.chown(path, 12345, 23456)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+    path.chmod(0o640)
+    CURVE.save(path)
+    assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (12345, 23456, 0o640)
+
+
+def test_what_a_group_may_do_is_not_handed_on_to_another(tmp_path, monkeypatch):
+    path = CURVE.save(tmp_path / "a.csv")
+    try:
+        os.chown(path, -1, 23456)
+    except PermissionError:
+        pytest.skip("only root has any group")
+    path.chmod(0o664)
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refuse)
+    CURVE.save(path)
+    assert path.stat().st_gid != 23456
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves_and_threads_leave_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            paths = [*pool.map(lambda i: CURVE.save(tmp_path / f"{i}.csv"), range(64))]
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o640}
+
+
+@pytest.mark.parametrize(
+    "name", ["Φ" * 100, "平均" * 40, "a" * 240, "a b", "-1e0", "a:b,c=d", "[x]", "~x", "ü\N{COMBINING DIAERESIS}"]
+)
+def test_a_file_may_have_any_name(name, tmp_path):
+    path = CURVE.save(tmp_path / f"{name}.csv")
+    assert np.array_equal(dy.load(path).y, CURVE.y)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_home_folder_is_found_in_every_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert CURVE.save("~/a.npz") == tmp_path / "a.npz"
+    assert CURVE.save(Path("~/new/a.csv")) == tmp_path / "new" / "a.csv"
+    assert np.array_equal(dy.load("~/a.npz").y, dy.load(Path("~/new/a.csv")).y)
+    dy.sweep(build, GRID, square, "~/s.csv")
+    (tmp_path / "labels.txt").write_text("0 0 1 1", encoding="utf-8")
+    (tmp_path / "job.toml").write_text("labels = '~/labels.txt'\nout = '~/b.npz'", encoding="utf-8")
+    flags = ["--query=0", "--t-end=1", "--closure=mean-field"]
+    assert main(["integrate", "--config=~/job.toml", "--plot=~/b.pdf", *flags]) == 0
+    assert (
+        main(["integrate", "--labels=~/labels.txt", "--start=~/b.npz", "--out=~/c.csv", *flags[::2], "--t-end=2"]) == 0
+    )
+    assert main(["sweep", "--over=labels=~/labels.txt", *flags[::2], "--measure=loss_floor", "--out=~/d.csv"]) == 0
+    assert main(["compare", "~/b.npz", "~/b.npz", "--out=~/e.csv"]) == 0
+    assert main(["info", "~/c.csv"]) == 0
+    names = {"a.npz", "new", "s.csv", "labels.txt", "job.toml", "b.npz", "b.pdf", "c.csv", "d.csv", "e.csv"}
+    assert {each.name for each in tmp_path.iterdir() if each.name[0] != "."} == names
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name_where_there_is_no_such_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("~nobody of this name.csv", "~\0x", "a/~/b", "./~"):
+        assert user_path(name) == Path(name)
+    assert CURVE.save("~no such user.csv").exists()
+
+
+# --- the state of the process, and texts from elsewhere ---
+
+
+def test_the_size_of_cells_that_others_read_is_left_as_it_was(tmp_path):
+    path, broken = CURVE.save(tmp_path / "a.csv"), tmp_path / "b.csv"
+    broken.write_bytes(path.read_bytes()[:-9])
+
+    def read(i):
+        if i % 3:
+            return np.array_equal(dy.load(path).y, CURVE.y)
+        with pytest.raises(ValueError, match="whole and unchanged"):
+            dy.load(broken)
+        return True
+
+    before = csv.field_size_limit(500)  # shorter than what is said of a curve
+    try:
+        assert len(json.dumps(CURVE.provenance)) > 500
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(read, range(200)))
+        assert csv.field_size_limit() == 500
+    finally:
+        csv.field_size_limit(before)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_csv_that_was_written_in_another_encoding_is_the_same(encoding, end, tmp_path):
+    path = CURVE.save(tmp_path / "a.csv")
+    path.write_bytes(path.read_text(encoding="utf-8").replace("\n", end).encode(encoding))
+    assert np.array_equal(dy.load(path).y, CURVE.y)
+
+
+ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+SAVES = "import dynamics as dy; dy.load('flow.csv').save('Φ/flow.npz'); print(dy.load('Φ/flow.npz').kind)"
+COMMANDS = [
+    ["-m", "derivations", "show", "fp-rate-target"],
+    ["-m", "dynamics", "--help"],
+    ["-m", "dynamics", "info", "flow.csv", "--rerun"],
+    ["-m", "dynamics", "integrate", "--config", "κ.toml", "--plot", "Φ/flow.png"],
+    ["-m", "dynamics", "sweep", *LOCAL.split(), "--over", "latent=1,2", "--out", "Φ/κ.csv"],
+    ["-m", "dynamics", "sweep", *LOCAL.split(), "--over", "latent=1,2", "--workers", "2"],
+    ["-m", "figures", "--list"],
+    ["saves.py"],
+]
+
+
+@pytest.mark.parametrize("environment", [ASCII, {"PYTHONSAFEPATH": "1"}], ids=["ASCII", "safe path"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command)[:40])
+def test_every_command_works_in_any_environment(command, environment, tmp_path):
+    CURVE.save(tmp_path / "flow.csv")
+    user_path(tmp_path / "Φ.txt").write_text("0 0 1 1", encoding="utf-8")
+    (tmp_path / "saves.py").write_text(SAVES, encoding="utf-8")
+    job = "labels = 'Φ.txt' # κ\nquery = 0\nt_end = 1.0\nclosure = 'mean-field'\nout = 'Φ/flow.csv'\n"
+    user_path(tmp_path / "κ.toml").write_text(job, encoding="utf-8")
+    said = {"cwd": tmp_path, "env": os.environ | environment, "capture_output": True, "encoding": "utf-8"}
+    done = subprocess.run([sys.executable, *map(user_path, command)], **said)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    made = "Φ/flow.npz" if command == ["saves.py"] else command[-1]
+    assert user_path(tmp_path / made).exists() or not made.startswith("Φ")
 
 
 def test_a_curve_made_again_from_what_its_file_says_is_the_same_to_the_bit(tmp_path):

@@ -148,12 +148,12 @@ SLOW = ("copies in the rate", "the other half of the circle")
 
 @pytest.mark.parametrize("mutant", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in MUTANTS])
 def test_an_integral_that_differs_from_enumeration_is_refused(tmp_path, mutant):
-    text = Path(compiled.kernel(False, "nodes").__file__).read_text()
+    text = Path(compiled.kernel(False, "nodes").__file__).read_text(encoding="utf-8")
     function, before, after = MUTANTS[mutant]
     head, _, tail = text.partition(function)
     assert before in tail
     path = tmp_path / "nodes_mutated.py"
-    path.write_text(head + function + tail.replace(before, after, 1))
+    path.write_text(head + function + tail.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(RuntimeError, match=r"of the integral form: .* off the derived one"):
         selfcheck.check_nodes(compiled._load(path, False))
 

@@ -191,10 +191,10 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_kernel_that_differs_from_the_loss_is_refused(tmp_path, mutant):
     part = "jacobian" if mutant.endswith(("Jacobian", "curvature")) else "rows"
-    text, (before, after) = Path(compiled.kernel(False, part).__file__).read_text(), MUTANTS[mutant]
+    text, (before, after) = Path(compiled.kernel(False, part).__file__).read_text(encoding="utf-8"), MUTANTS[mutant]
     assert before in text
     path = tmp_path / "kernel_mutated.py"
-    path.write_text(text.replace(before, after))
+    path.write_text(text.replace(before, after), encoding="utf-8")
     with pytest.raises(RuntimeError, match="off the derived one"):
         getattr(selfcheck, f"check_{part}")(compiled._load(path, False, part))
 
@@ -226,7 +226,9 @@ def fresh(folder, code=CODE, compiled_=False):
         f"compiled={compiled_}); print({code}.tolist())"
     )
     environment = {"ATTENTION_DYNAMICS_CACHE": str(folder), "PATH": ""}
-    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8", check=True
+    )
 
 
 @pytest.fixture
@@ -253,21 +255,21 @@ def test_a_second_process_finds_the_generated_file_and_needs_no_sympy(tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "import numpy as np\n", "another formula", "cut short"])
 def test_a_damaged_file_is_seen(generated, damage):
-    whole = generated.read_text()
+    whole = generated.read_text(encoding="utf-8")
     assert compiled._is_whole(generated)
     changed = {"another formula": whole.replace("A_a*R_a", "A_a*A_a"), "cut short": whole[:-100]}
-    generated.write_text(changed.get(damage, damage))
+    generated.write_text(changed.get(damage, damage), encoding="utf-8")
     assert not compiled._is_whole(generated)
 
 
 def test_a_damaged_file_in_the_cache_is_made_anew(tmp_path, generated):
-    first, whole = fresh(tmp_path), generated.read_text()
+    first, whole = fresh(tmp_path), generated.read_text(encoding="utf-8")
     assert first.stderr == ""
-    generated.write_text(whole.replace("A_a*R_a", "A_a*A_a"))
+    generated.write_text(whole.replace("A_a*R_a", "A_a*A_a"), encoding="utf-8")
     again = fresh(tmp_path)
     assert "deriving" in again.stderr
     assert again.stdout == first.stdout
-    assert generated.read_text() == whole
+    assert generated.read_text(encoding="utf-8") == whole
 
 
 def test_a_folder_that_may_not_be_entered_is_done_without(tmp_path, monkeypatch):
@@ -353,9 +355,9 @@ def test_what_another_version_left_is_not_touched_and_not_in_the_way(tmp_path, g
     other = "rows_0123456789abcdef"
     left = [tmp_path / f"{other}.py", tmp_path / f"{other}.plain", tmp_path / "__pycache__" / f"{other}.f-1.py311.nbi"]
     for path in left:
-        path.write_text("raise RuntimeError('another version')")
+        path.write_text("raise RuntimeError('another version')", encoding="utf-8")
     assert fresh(tmp_path).stdout == fresh(tmp_path / "usual").stdout
-    assert all(path.read_text() == "raise RuntimeError('another version')" for path in left)
+    assert all(path.read_text(encoding="utf-8") == "raise RuntimeError('another version')" for path in left)
 
 
 def test_on_a_disk_without_room_machine_code_is_not_kept(tmp_path, generated, monkeypatch):
@@ -375,7 +377,7 @@ def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, mo
     def write(path, part):
         written.append(path)
         time.sleep(0.2)
-        path.write_text(compiled._head(""))
+        path.write_text(compiled._head(""), encoding="utf-8")
         return path
 
     monkeypatch.setattr(compiled, "_cache_folder", lambda: tmp_path)
@@ -390,5 +392,5 @@ def test_of_two_threads_one_makes_the_kernel_and_the_other_finds_it(tmp_path, mo
 @pytest.mark.slow
 def test_a_cache_folder_that_cannot_be_written_to_is_done_without(tmp_path, generated):
     blocked = tmp_path / "file"
-    blocked.write_text("in the way")
+    blocked.write_text("in the way", encoding="utf-8")
     assert fresh(blocked / "cache").stdout == fresh(tmp_path).stdout

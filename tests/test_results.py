@@ -150,7 +150,7 @@ def test_each_result_says_what_it_is():
 def test_what_dynamics_computes_and_the_results_name_each_other():
     named = set()
     for path in (Path(__file__).parent.parent / "dynamics").glob("*.py"):
-        for names in re.findall(r"[Rr]esults?\s+((?:``[a-z-]+``[,\s]*)+)", path.read_text()):
+        for names in re.findall(r"[Rr]esults?\s+((?:``[a-z-]+``[,\s]*)+)", path.read_text(encoding="utf-8")):
             named |= {(name, f"dynamics.{path.stem}") for name in re.findall(r"``([a-z-]+)``", names)}
     assert named == {(found.name, module) for found in results() for module in found.used_in}
     assert {name for name, _ in named} <= set(NAMES)

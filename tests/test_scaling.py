@@ -197,9 +197,9 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_logarithms_that_differ_from_floats_are_refused(tmp_path, mutant):
-    text, (before, after) = Path(compiled.kernel(False, "logs").__file__).read_text(), MUTANTS[mutant]
+    text, (before, after) = Path(compiled.kernel(False, "logs").__file__).read_text(encoding="utf-8"), MUTANTS[mutant]
     assert text.count(before) >= 1
     path = tmp_path / "logs_mutated.py"
-    path.write_text(text.replace(before, after))
+    path.write_text(text.replace(before, after), encoding="utf-8")
     with pytest.raises(RuntimeError, match="off the derived one"):
         selfcheck.check_logs(compiled._load(path, False))

@@ -190,9 +190,12 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_curvature_that_differs_from_that_of_the_loss_is_refused(tmp_path, mutant):
-    text, (before, after) = Path(compiled.kernel(False, "second_order").__file__).read_text(), MUTANTS[mutant]
+    text, (before, after) = (
+        Path(compiled.kernel(False, "second_order").__file__).read_text(encoding="utf-8"),
+        MUTANTS[mutant],
+    )
     assert before in text
     path = tmp_path / "second_order_mutated.py"
-    path.write_text(text.replace(before, after, 1))
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(RuntimeError, match="of the second-order closure"):
         selfcheck.check_second_order(compiled._load(path, False, "second_order"))

@@ -148,7 +148,7 @@ dy.sweep(build, {"a": range(9), "b": ["x", "y"]}, measure, out=sys.argv[1])
 
 def study(path, **environment):
     program = path.with_name("study.py")
-    program.write_text(PROGRAM)
+    program.write_text(PROGRAM, encoding="utf-8")
     return subprocess.Popen([sys.executable, program, path], env=os.environ | {"PYTHONPATH": str(ROOT)} | environment)
 
 
@@ -163,7 +163,7 @@ def test_killed_in_the_middle_and_resumed_the_file_is_that_of_an_unbroken_run_by
     process.send_signal(signal.SIGKILL)
     assert process.wait(60) == -signal.SIGKILL
     assert not broken.exists()
-    kept = [line for line in journal.read_text().splitlines() if not line.startswith("#")]
+    kept = [line for line in journal.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert 4 <= len(kept) < 18
     assert study(broken).wait(60) == 0
     assert broken.read_bytes() == (tmp_path / "whole.csv").read_bytes()
@@ -185,7 +185,7 @@ def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop
 
     with pytest.raises(stop):
         dy.sweep(pair, grid, stopping, out)
-    rows = [json.loads(line) for line in journal_of(out).read_text().splitlines() if line[0] != "#"]
+    rows = [json.loads(line) for line in journal_of(out).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     assert 10 <= len(rows) < 40
     flag.touch()
     again = dy.sweep(pair, grid, stopping, out)
@@ -223,8 +223,8 @@ def test_a_journal_with_a_torn_end_is_taken_up_where_it_is_whole(tmp_path, journ
 
 
 def test_what_the_journal_holds_is_not_measured_again(tmp_path, journal):
-    text = journal.read_text()
-    journal.write_text(text.replace(str(1 / 3 + 0.5), "42.5"))
+    text = journal.read_text(encoding="utf-8")
+    journal.write_text(text.replace(str(1 / 3 + 0.5), "42.5"), encoding="utf-8")
     table = odd_ones(tmp_path / "a.csv")
     assert table["odd_only"].tolist()[::2] == [42.5, 1.5]
 
@@ -233,7 +233,7 @@ def test_what_the_journal_holds_is_not_measured_again(tmp_path, journal):
     "broken", ["[0, 1]\n", "[9, {}, 'x']\n", '[9, {}, "late"]\n', '[0, {"other": 1}, ""]\n', "\0\n"]
 )
 def test_a_journal_that_something_else_wrote_to_is_refused(tmp_path, journal, broken):
-    with journal.open("a") as file:
+    with journal.open("a", encoding="utf-8") as file:
         file.write(broken)
     with pytest.raises(ValueError, match=r"a\.csv\.part': expected the journal as it was written; remove it"):
         odd_ones(tmp_path / "a.csv")
@@ -244,7 +244,7 @@ def test_a_point_that_fails_keeps_its_message_and_the_others_their_values(tmp_pa
     table = dy.sweep(pair, {"a": [1, 2, 3], "b": [0.5]}, odd_only, out)
     assert table["error"].tolist() == ["", 'even, "2", not odd', ""]
     assert np.isnan(table["odd_only"]).tolist() == [False, True, False]
-    with out.open() as file:
+    with out.open(encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["a", "b", "odd_only", "error", "made_by"]
     assert rows[2] == ["2", "0.5", "", 'even, "2", not odd', ""]
@@ -278,7 +278,7 @@ def test_pandas_reads_the_file_as_it_is_and_every_number_is_there_to_the_bit(tmp
     for name in ("a", "b", "x", "y"):
         assert read[name].dtype == table[name].dtype
         np.testing.assert_allclose(read[name], table[name], rtol=1e-15)  # pandas before 3: to the last digit but one
-    with out.open(newline="") as file:
+    with out.open(encoding="utf-8", newline="") as file:
         rows = [*csv.reader(file)][1:]
     assert [float(row[2]) for row in rows] == table["x"].tolist()
 
@@ -326,10 +326,10 @@ def test_what_another_study_left_is_refused_and_kept(tmp_path, monkeypatch, diff
 
 
 def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path):
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"out='.*a\.csv': expected a table of this study"):
         dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text() == "a,b\n1,2\n"
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "a,b\n1,2\n"
 
 
 def test_what_cannot_be_sent_is_an_error_of_one_line():

@@ -144,6 +144,6 @@ def test_a_first_answer_needs_neither_numba_nor_sympy():
         "dy.half_time(dy.reduce(dy.Setting(dy.Geometry.scaling(10, 0.98, 0.3)), 'local', 'mean-field'));"
         "print(*{'numba', 'sympy'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.split() == []
     assert done.stderr == ""

@@ -167,12 +167,12 @@ def test_a_task_runs_as_it_is_printed(task, tmp_path, monkeypatch):
 
 def test_from_a_shell_with_a_job_in_a_file(tmp_path):
     """Run a job that a file describes, vary it by a flag, and make its numbers again from the result alone."""
-    (tmp_path / "job.toml").write_text(JOB)
+    (tmp_path / "job.toml").write_text(JOB, encoding="utf-8")
     printed = []
     for line in SHELL.strip().splitlines():
         command = [sys.executable if word == "python" else word for word in shlex.split(line)]
         done = subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, encoding="utf-8"
         )
         assert (done.returncode, said(done.stderr)) == (0, "")
         printed.append(done.stdout)

@@ -50,4 +50,4 @@ def machine():
 
 def cpu_lines():
     path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []

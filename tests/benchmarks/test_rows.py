@@ -71,7 +71,7 @@ def in_fresh_processes(benchmark, programs, rounds=9):
     for _ in range(rounds if benchmark.enabled else 1):
         for program in programs:
             timed = f"import time; t = time.perf_counter(); {program}; print(time.perf_counter() - t)"
-            done = subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True)
+            done = subprocess.run([sys.executable, "-c", timed], capture_output=True, encoding="utf-8", check=True)
             best[program] = min(best[program], float(done.stdout))
     return best.values()
 
@@ -264,7 +264,7 @@ def test_the_figures(benchmark, row, tmp_path):
     before = time.perf_counter()
     benchmark.pedantic(subprocess.run, args=(program,), kwargs={"check": True, "capture_output": True}, rounds=1)
     taken = time.perf_counter() - before
-    costs = json.loads((Path(figures.__file__).parent / "expected" / "costs.json").read_text())
+    costs = json.loads((Path(figures.__file__).parent / "expected" / "costs.json").read_text(encoding="utf-8"))
     whole = sum(cost["full"]["seconds"] if "full" in cost else cost["seconds"] for cost in costs.values())
     row(
         "`python -m figures --quick`",
