@@ -119,7 +119,7 @@ def integrate(
 
     problem = pose(system, y, log_start, log_last, variable, atol)
     options = {"method": method, "rtol": rtol, "atol": atol}
-    with watching(problem, progress) as watched:
+    with watching(problem, progress, log_last if until is None else math.inf) as watched:
         solution = solve(system, problem, log_last, until, options, watched, time_limit)
     out_of_time = time_limit is not None and len(solution.t_events[-1]) > 0
     stopped = until is not None and len(solution.t_events[1]) > 0

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from derivations._progress import progress_of
 from dynamics.geometry import Array
 from dynamics.phases import Phase, Watch, divide, lead, of_records
 from dynamics.system import System
@@ -147,18 +148,24 @@ class _Clock:
 
 
 @contextmanager
-def watching(problem: Problem, shown: bool) -> Iterator[list[Any]]:
-    """Events for a solver that never come: a bar moves with its steps."""
+def watching(problem: Problem, shown: bool, log_last: float = math.inf) -> Iterator[list[Any]]:
+    """Events for a solver that never come: with its steps a bar moves, to `log_last` where it is to end there."""
     if not shown:
         yield []
         return
-    from tqdm import tqdm
+    first = float(problem.log_time(problem.span[0], problem.initial))
 
-    with tqdm(desc="integrating", unit=" steps", leave=False) as bar:
+    def share(log_t: float) -> float:
+        """How much of the way to `log_last` is gone: of log t, or of t from t = 0 on."""
+        return (log_t - first) / (log_last - first) if math.isfinite(first) else math.exp(log_t - log_last)
+
+    total, unit = (100, "%") if math.isfinite(log_last) else (None, " steps")
+    with progress_of(None, "integrating", total, unit=unit) as bar:
 
         def step(at: float, state: Array) -> float:
-            bar.update()
-            bar.set_postfix_str(f"log t = {float(problem.log_time(at, state)):.4g}", refresh=False)
+            log_t = float(problem.log_time(at, state))
+            bar.set_postfix_str(f"log t = {log_t:.4g}", refresh=False)
+            bar.update(max(int(100 * share(log_t)) - bar.n, 0) if total else 1)
             return 1.0
 
         yield [step]
