@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from derivations._progress import progress_of
 from derivations._shell import Parser, run, user_path
 
 if TYPE_CHECKING:
@@ -179,10 +180,8 @@ def _named(names: Sequence[str]) -> tuple[Result, ...]:
 
 
 def _progress(found: Iterable[Item]) -> Iterable[Item]:
-    """A bar on stderr while a person waits."""
-    from tqdm import tqdm
-
-    shown: Iterable[Item] = tqdm(found, desc="checking", unit="result", disable=None, leave=False)
+    """How far it is, on stderr."""
+    shown: Iterable[Item] = progress_of(found, "checking", unit="result")
     return shown
 
 

@@ -21,17 +21,24 @@ from typing import Any
 from derivations._shell import FORMAT, accept_format, read_text, reading
 
 MADE_BY = "made_by"
+# A cell that begins so a spreadsheet runs as a formula; the last four are read as the first four in some countries.
+_FORMULA = "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"
+_AS_TEXT = "'"  # before a word that begins like a formula, or like this
+_GUARDED = "apostrophes"  # entry of a file in which some word has one
 _LARGEST = 2**31 - 1  # characters in a cell: the labels of every patch may be in one
 _ONE_AT_A_TIME = Lock()  # of several threads that read one at a time sets the limit of cells, which is the process's
 
 
 def write(path: Path, columns: Mapping[str, Iterable[Any]], made_by: Mapping[str, Any]) -> None:
-    """Write columns of equal length, of at least one row; a NaN is an empty cell."""
+    """Write columns of equal length, of at least one row; a NaN is an empty cell.
+
+    Words that a spreadsheet would take for formulas have an apostrophe before them, which ``read`` takes away.
+    """
     lines: list[str] = []
-    writer = _writer(lines)
-    writer.writerow(columns)
-    writer.writerows([("" if one != one else one) for one in row] for row in zip(*columns.values(), strict=True))
-    record = {**made_by, "format": FORMAT}
+    rows = [[*columns], *zip(*columns.values(), strict=True)]
+    _writer(lines).writerows(map(_cell, row) for row in rows)
+    guarded = {_GUARDED: True} if any(_is_guarded(one) for row in rows for one in row) else {}
+    record = {**made_by, **guarded, "format": FORMAT}
     said = json.dumps({**record, "hash": _hash(lines, record)}).replace('"', '""')
     mark = "" if all(map(str.isascii, lines)) else "\ufeff"  # or spreadsheets take UTF-8 for something else
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -65,7 +72,18 @@ def read(path: Path, expected: str, argument: str = "path") -> tuple[dict[str, l
     accept_format(path, said)
     if known != _hash(lines, record):
         raise ValueError(refusal)
-    return dict(zip(names, map(list, columns), strict=True)), said
+    mark = _AS_TEXT if said.pop(_GUARDED, False) else ""
+    cells = ([one.removeprefix(mark) for one in column] for column in columns)
+    return dict(zip([name.removeprefix(mark) for name in names], cells, strict=True)), said
+
+
+def _is_guarded(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith((*_FORMULA, _AS_TEXT))
+
+
+def _cell(value: Any) -> Any:
+    """What a cell holds."""
+    return f"{_AS_TEXT}{value}" if _is_guarded(value) else "" if value != value else value
 
 
 def _writer(lines: list[str]) -> Any:

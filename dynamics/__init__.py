@@ -43,9 +43,10 @@ is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and late
 ``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``failure``,
 ``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables), ``files``, ``comparison``, ``margin``
 (where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times,
-powers of P), ``patterns`` (of attention over the patches); ``identity``, ``table``, ``study`` (sweeps over parameters);
-``again`` (from a record), ``options``, ``commands``, ``reports`` (the command line); and beside them, independent of it
-all, ``samples``, ``backward``, ``transformer``, ``training``.
+powers of P), ``patterns`` (of attention over the patches); ``modules``, ``walk``, ``identity`` (what a function is
+known by), ``table``, ``orphans``, ``study`` (sweeps over parameters); ``again`` (from a record), ``options``,
+``commands``, ``reports`` (the command line); and beside them, independent of it all, ``samples``, ``backward``,
+``transformer``, ``training``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import ast
 import inspect
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -21,6 +20,7 @@ import dynamics as dy
 from derivations._shell import is_there, nearest, read_text, user_path
 from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
 from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values
+from dynamics.orphans import end_with_parent
 from dynamics.study import points_of
 from dynamics.system import System
 from dynamics.table import Column
@@ -58,7 +58,7 @@ def curve(command: str, given: Values) -> dy.Trajectory:
 
 def flow(given: Values) -> dy.Trajectory:
     """A gradient flow, with a bar while it is solved."""
-    return _call(dy.integrate, _begun(given), "system", system_of(given), progress=sys.stderr.isatty())
+    return _call(dy.integrate, _begun(given), "system", system_of(given), progress=True)
 
 
 def descent(given: Values) -> dy.Trajectory:
@@ -77,7 +77,7 @@ def training(given: Values) -> dy.Trajectory:
     query: Any = given.get("query")
     setting.geometry.class_of(query)  # or it says what is wrong, before anything is trained
     model = _call(dy.FiniteTransformer, given, "setting", setting)
-    return _call(dy.FiniteTransformer.train, given, "self", model, progress=sys.stderr.isatty()).of(query)
+    return _call(dy.FiniteTransformer.train, given, "self", model, progress=True).of(query)
 
 
 def system_of(given: Values) -> System:
@@ -222,7 +222,7 @@ def table(asked: Values, out: Path | None, workers: int | None) -> dict[str, Col
     _some_point(build, asked["over"])
     measures = {name: MEASURES[name] for name in asked["measure"]}
     context = get_context("spawn")
-    with nullcontext() if workers is None else ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with nullcontext() if workers is None else ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         return dy.sweep(build, asked["over"], measures, out, pool, made_by={"study": asked})
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import dynamics as dy
 from derivations import _csv, source_hash
+from derivations._contents import contents
 from derivations._shell import versions, write_beside, write_picture
 from dynamics import commands
 from dynamics.commands import largest_difference
@@ -187,6 +188,9 @@ def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[
 def _tabulated(path: Path, said: Mapping[str, Any]) -> Columns:
     """The table of phases, of a comparison or of a sweep, made again."""
     if isinstance(said.get("study"), dict) and {"base", "over", "measure"} <= said["study"].keys():
+        held = contents((), said.get("files", {}), (path,))
+        for name, digest in said.get("files", {}).items():
+            accept(held.get(name) == digest, "FILE", str(path), f"{name!r} as it was: it is another file here, or gone")
         return commands.table(said["study"], None, None)
     if said.get("holds") == "phases":
         return commands.phases_of(dy.rerun(said["provenance"]))

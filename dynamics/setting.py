@@ -104,7 +104,7 @@ class Setting:
     def provenance(self) -> dict[str, Any]:
         """What makes this setting again, as text holds it."""
         area_of, powers = self.geometry.area_of, self.geometry.powers
-        real = {"powers": powers, "masked_fraction": self.masked_fraction}
+        real = {"powers": dict(powers or {}), "masked_fraction": self.masked_fraction}
         return (real if area_of is None else {"labels": area_of.tolist(), "masked": self.masked}) | {
             "latent": [self.law.values.tolist(), self.law.weights.tolist()],
             "cluster_weights": self.weights.tolist(),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from derivations._progress import progress_of
 from dynamics.geometry import Array
 from dynamics.phases import Phase, Watch, divide, lead, of_records
 from dynamics.steps import Curve, Ended, Goal, step_through
@@ -117,18 +118,24 @@ def longest_step(system: System) -> tuple[float, float]:
 
 
 @contextmanager
-def watching(problem: Problem, shown: bool) -> Iterator[Callable[[float, Array], object]]:
-    """What is told of every step: it moves a bar, where one is shown."""
+def watching(problem: Problem, shown: bool, log_last: float = math.inf) -> Iterator[Callable[[float, Array], object]]:
+    """What is told of every step: with it a bar moves, to `log_last` where the flow is to end there."""
     if not shown:
         yield lambda at, state: None
         return
-    from tqdm import tqdm
+    first = float(problem.log_time(problem.span[0], problem.initial))
 
-    with tqdm(desc="integrating", unit=" steps", leave=False) as bar:
+    def share(log_t: float) -> float:
+        """How much of the way to `log_last` is gone: of log t, or of t from t = 0 on."""
+        return (log_t - first) / (log_last - first) if math.isfinite(first) else math.exp(log_t - log_last)
+
+    total, unit = (100, "%") if math.isfinite(log_last) else (None, " steps")
+    with progress_of(None, "integrating", total, unit=unit) as bar:
 
         def step(at: float, state: Array) -> None:
-            bar.update()
-            bar.set_postfix_str(f"log t = {float(problem.log_time(at, state)):.4g}", refresh=False)
+            log_t = float(problem.log_time(at, state))
+            bar.set_postfix_str(f"log t = {log_t:.4g}", refresh=False)
+            bar.update(max(int(100 * share(log_t)) - bar.n, 0) if total else 1)
 
         yield step
 
@@ -171,7 +178,10 @@ def solve(
         return max(least, part * grown) if math.isfinite(least) and grown > 2 * least else math.inf
 
     seconds = math.inf if time_limit is None else time_limit
-    with watching(problem, shown) as tell, np.errstate(all="ignore"):  # what is not finite is refused by the caller
+    with (
+        watching(problem, shown, log_last if until is None else math.inf) as tell,
+        np.errstate(all="ignore"),
+    ):  # what is not finite is refused by the caller
         solver = make(method, problem.span[0], problem.initial, problem.span[1])
         again = partial(make, "Radau" if method in MULTISTEP else method)
         return step_through(solver, again, scale, goals, longest, seconds, tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -19,12 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import source_hash
+from derivations._contents import contents
+from derivations._progress import progress_of
 from derivations._shell import user_path, versions
 from dynamics import moments
 from dynamics.errors import accept, real_array
 from dynamics.identity import identity
+from dynamics.orphans import end_with_parent
 from dynamics.system import System
-from dynamics.table import Column, Row, Table, header, journal, write_rows
+from dynamics.table import Column, Row, Table, journal, write_rows
 
 Grid = Mapping[str, npt.ArrayLike] | Sequence[Mapping[str, Any]]
 Measure = Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]]
@@ -36,6 +40,9 @@ TAKEN = {
     "measure",
     "equations",
     "versions",
+    "files",
+    "unknown",
+    "apostrophes",
     "format",
     "hash",
     "kind",
@@ -87,10 +94,17 @@ def sweep(
     ------
     ValueError
         For a bad argument; for functions that the executor cannot send; or if `out` or its journal is of another study:
-        other points, equations, versions, `build` or `measure`. These are known by their code and by the numbers, words
-        and functions of their module that they read, not by other objects.
+        other points, equations, versions, files, `build` or `measure`.
     Exception
         Any other that `build` or `measure` raises, at once. The rows that are done stay in the journal.
+
+    Notes
+    -----
+    `build` and `measure` are known by their code and by all that they hold: arguments, objects, globals, functions of
+    the user's modules. Words and paths in them that name files stand for what these hold; so do those in the grid and
+    in `made_by`, where they may name folders too. Libraries are known by their versions. Where something cannot be
+    known, such as a generator or a lock, a UserWarning says what, and every point is measured anew, whatever `out`
+    holds.
     """
     accept(callable(build), "build", build, "a function of the parameters")
     parameters, described = points_of(grid)
@@ -110,24 +124,42 @@ def sweep(
         return table.columns()
 
     out = user_path(out)
-    several = measure if isinstance(measure, Mapping) else {}
-    said |= {
-        "grid": described,
-        "points": len(table.done),
-        "build": identity(build),
-        "measure": {name: identity(one) for name, one in several.items()} or identity(measure),
-        "equations": source_hash(),
-        "versions": {name: version for name, version in versions().items() if name != "matplotlib"},
-    }
+    partial = out.with_name(f"{out.name}.part")
+    said |= {"grid": described, "points": len(table.done)}
+    said |= _known(build, measure, (table.parameters, said), (out, partial))
+    is_known = "unknown" not in said
     if out.exists():
         table.read(out, said)
-        return table.columns()
-    partial = out.with_name(f"{out.name}.part")
-    with journal(partial, header(said), table) as file:
+        if is_known:
+            return table.columns()
+        table = Table(parameters, table.expected)
+    if not is_known:
+        what = "; ".join(said["unknown"])
+        warnings.warn(f"out={str(out)!r}: every point is measured, as it is not known what {what}", stacklevel=2)
+    with journal(partial, said, table, is_known) as file:
         _fill(table, build, measure, executor, lambda rows: write_rows(file, rows))
     table.write(out, said)
     partial.unlink(missing_ok=True)  # two may have written one file
     return table.columns()
+
+
+def _known(build: Any, measure: Measure, data: Any, written: tuple[Path, ...]) -> dict[str, Any]:
+    """What a table is known by, beside its grid; under "unknown" what of it cannot be known."""
+    several = measure if isinstance(measure, Mapping) else {"": measure}
+    functions = {"build": identity(build)}
+    functions |= {f"measure[{name!r}]" if name else "measure": identity(one) for name, one in several.items()}
+    files = contents({word for one in functions.values() for word in one.words}, identity(data).words, written)
+    unknown = [f"{name} holds: {', '.join(one.unknown)}" for name, one in functions.items() if one.unknown]
+    unknown += [f"{word!r} holds" for word, digest in files.items() if digest is None]
+    first, *others = (one.text for one in functions.values())
+    return {
+        "build": first,
+        "measure": dict(zip(several, others, strict=True)) if isinstance(measure, Mapping) else others[0],
+        "equations": source_hash(),
+        "versions": {name: version for name, version in versions().items() if name != "matplotlib"},
+        **({"files": files} if files else {}),
+        **({"unknown": unknown} if unknown else {}),
+    }
 
 
 def points_of(grid: Any) -> tuple[dict[str, Column], dict[str, Any]]:
@@ -184,11 +216,9 @@ def _fill(
     keep: Callable[[list[Row]], None],
 ) -> None:
     """Measure the points that are not done; `keep` gets their rows as they come."""
-    from tqdm import tqdm
-
     done = int(table.done.sum())
     with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=len(table.done), initial=done, desc="sweep", unit="point", disable=None))
+        bar = stack.enter_context(progress_of(None, "sweep", len(table.done), unit=" points", initial=done))
         pool = stack.enter_context(ThreadPoolExecutor(_cores()) if executor is None else nullcontext(executor))
 
         def take(rows: list[Row]) -> None:
@@ -217,7 +247,7 @@ def _run(
             while first < len(missing) and len(waiting) < most:
                 chunk = missing[first : first + size]
                 points = {name: column[chunk].tolist() for name, column in table.parameters.items()}
-                future = pool.submit(measured_rows, build, measure, chunk.tolist(), points)
+                future = pool.submit(measured_rows, build, measure, chunk.tolist(), points, os.getpid())
                 waiting.add(future)
                 future.add_done_callback(arrived.put)
                 first += size
@@ -242,9 +272,11 @@ def _run(
 
 
 def measured_rows(
-    build: Callable[..., Any], measure: Measure, indices: list[int], points: dict[str, list[Any]]
+    build: Callable[..., Any], measure: Measure, indices: list[int], points: dict[str, list[Any]], sender: int
 ) -> tuple[list[Row], float]:
-    """Rows of some points, and the seconds they took: what a worker runs."""
+    """Rows of some points, and the seconds they took: what a worker runs, in the process that sends or in another."""
+    if os.getpid() != sender:
+        end_with_parent()
     started = time.perf_counter()
     built = [_or_error(build, dict(zip(points, values, strict=True))) for values in zip(*points.values(), strict=True)]
     measures = measure.values() if isinstance(measure, Mapping) else [measure]

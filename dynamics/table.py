@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -89,8 +88,7 @@ class Table:
             If it is of another study, or not as it was written.
         """
         cells, found = _csv.read(path, "a table of this study (remove it, or write to another)", "out")
-        ours, theirs = ({key: json.dumps(value) for key, value in said.items()} for said in (made_by, found))
-        differing = next((key for key in ours | theirs if ours.get(key) != theirs.get(key)), None)
+        differing = _differing(json.loads(json.dumps(made_by)), found)
         accept(differing is None, "out", str(path), _of_this_study(differing))
         names, errors = list(cells)[len(self.parameters) : -1], cells["error"]
         for index, (*values, error) in enumerate(zip(*(cells[name] for name in names), errors, strict=True)):
@@ -99,25 +97,29 @@ class Table:
 
 
 @contextmanager
-def journal(path: Path, header: bytes, table: Table) -> Iterator[BinaryIO]:
+def journal(path: Path, made_by: dict[str, Any], table: Table, goes_on: bool = True) -> Iterator[BinaryIO]:
     """Fill the table with the rows that an earlier run left, and hand out the file for more.
 
-    A line without an end, of a run that was killed as it wrote, is removed.
+    A line without an end, of a run that was killed as it wrote, is removed; all are, where it does not go on.
 
     Raises
     ------
     ValueError
         If it is of another study, not as it was written, or another process writes to it.
     """
+    header = _header(made_by)
     with _opened(path) as file:
         accept(_locked(file), "out", str(path), "a sweep that no other process is at")
         file.seek(0)
         head = file.read(len(header))
         if head != header:
-            accept(header.startswith(head), "out", str(path), _difference(head, header))
+            differing = _differing(_entries(header), _entries(head))
+            accept(header.startswith(head), "out", str(path), _of_this_study(differing))
             file.truncate(0)
             file.write(header)
         end = len(header)
+        if not goes_on:
+            file.truncate(end)
         try:
             for line in file:
                 if line.endswith(b"\n"):
@@ -162,17 +164,30 @@ def write_rows(file: BinaryIO, rows: list[Row]) -> None:
         file.flush()
 
 
-def header(made_by: dict[str, Any]) -> bytes:
+def _header(made_by: dict[str, Any]) -> bytes:
     """Comment lines that say what made a journal, one an entry."""
     text = "".join(f"# {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in made_by.items())
     return text.encode("utf-8", "surrogateescape")  # for signs of a path that the locale does not have
 
 
-def _difference(head: bytes, header: bytes) -> str:
-    """What is expected of a journal instead of this header."""
-    pairs = zip_longest(header.splitlines(), head.splitlines())
-    line = next((ours or b"" for ours, found in pairs if ours != found), b"")
-    return _of_this_study(line.removeprefix(b"# ").partition(b":")[0].decode())
+def _entries(header: bytes) -> dict[str, Any]:
+    """What these lines say; of one that is cut off, its text."""
+    found = {}
+    for line in header.decode(errors="replace").split("\n"):
+        key, _, value = line.removeprefix("# ").partition(": ")
+        if line.startswith("# "):
+            try:
+                found[key] = json.loads(value)
+            except ValueError:
+                found[key] = value
+    return found
+
+
+def _differing(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
+    """The first entry in which what made two tables differs; of files, which of them."""
+    key = next((key for key in ours | theirs if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))), None)
+    files = [said.get("files", {}) for said in (ours, theirs)]
+    return f"files.{_differing(*files)}" if key == "files" and isinstance(files[1], dict) else key
 
 
 def _of_this_study(entry: str | None) -> str:

@@ -73,6 +73,8 @@ class Trajectory:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("multiplicity", "t", "loss"):  # which systems, trainings and other curves hold as well
+            object.__setattr__(self, name, np.array(getattr(self, name)))
         if self.log_t is None:
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "log_t", np.log(self.t))
@@ -146,6 +148,8 @@ class Trajectory:
     def to_dataframe(self) -> pd.DataFrame:
         """The columns of the CSV as a pandas DataFrame, by time; ``attrs["provenance"]`` says what made it.
 
+        That is a copy, which ``rerun`` takes; its lists are tuples.
+
         Raises
         ------
         ModuleNotFoundError
@@ -155,7 +159,7 @@ class Trajectory:
             import pandas as pd
 
         frame = pd.DataFrame(columns(self)).set_index("t")
-        frame.attrs["provenance"] = self.provenance
+        frame.attrs["provenance"] = _kept(self.provenance)
         return frame
 
     def to_xarray(self) -> xr.Dataset:
@@ -186,7 +190,8 @@ class Trajectory:
             "multiplicity": ("coordinate", self.multiplicity),
             "group": list(self.attention),
         }
-        return xr.Dataset(variables, places, {"kind": self.kind, "provenance": json.dumps(self.provenance)})
+        made_by = {"kind": self.kind, "provenance": json.dumps(self.provenance)}
+        return xr.Dataset(variables, places, made_by).copy(deep=True)
 
     def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
         """Draw coordinates against time, or its logarithm where it is no float.
@@ -208,6 +213,28 @@ class Trajectory:
         from dynamics.drawn import draw
 
         return draw(self, axes, self.names if names is None else [names] if isinstance(names, str) else list(names))
+
+
+class _Listed(tuple[Any, ...]):
+    """A list that nobody changes, equal to one: pandas copies what made a frame with every operation."""
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, (list, tuple)) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
+    def __deepcopy__(self, memo: Any) -> _Listed:
+        return self
+
+
+def _kept(value: Any) -> Any:
+    """A copy of plain data, of which only the dicts can be changed."""
+    if isinstance(value, dict):
+        return {key: _kept(one) for key, one in value.items()}
+    return _Listed(map(_kept, value)) if isinstance(value, (list, tuple)) else value
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from derivations._progress import progress_of
 from dynamics.backward import ByAreas, Plain, separable
 from dynamics.errors import (
     MOST_BYTES,
@@ -225,8 +226,6 @@ class FiniteTransformer:
         ValueError, TrainingDiverged
             If an argument is out of range or the records would not fit in memory; if Q is no longer finite.
         """
-        from tqdm import tqdm  # only where a training runs
-
         step_size = positive("step_size", step_size)
         steps, every = whole_number("steps", steps, 0, MOST_STEPS), min(whole_number("every", every, 1), MOST_STEPS)
         samples = None if samples is None else whole_number("samples", samples, 1, MOST_DRAWN)
@@ -241,7 +240,8 @@ class FiniteTransformer:
         accept_records(count * patches * (features + patches + 1), every)
         fp, pp, losses = (np.empty((count, patches, n)) for n in (features, patches, 1))
         with pool_of(self.threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            for step in tqdm(range(steps + 1), "training", steps, unit="step", disable=not progress):
+            ahead = range(steps + 1)
+            for step in progress_of(ahead, "training", steps, unit="step") if progress else ahead:
                 state = self._generator.bit_generator.state
                 of_query, gradient = self._evaluate(Q, samples, pool)
                 if step % every == 0 or step == steps:

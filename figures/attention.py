@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import maps, style
 from figures.moments import end_of_first_phase
 from figures.table import Table, distinct, rows, select, stack
@@ -57,8 +58,6 @@ QUICK: dict[str, Any] = {"step_size": 0.8, "samples": 64}
 
 def data(p: Parameters) -> Table:
     """Area of every patch; attention of every query at every moment, by reduction and transformer."""
-    from tqdm import tqdm
-
     area = maps.blocks(p.grid, p.block, p.copies)
     setting = dy.Setting(dy.Geometry.from_labels([area], grid=p.grid), mask_ratio=p.mask_ratio)
     flow = dy.integrate(dy.reduce(setting, "local"), until=("target", 0.5))
@@ -71,7 +70,7 @@ def data(p: Parameters) -> Table:
     parts = [rows(**fixed, **maps.patch_rows(area.reshape(p.grid)))]
     training = model.train(p.step_size, 0, samples=p.samples)
     times = {START: 0.0, PHASE_END: end_of_first_phase(flow), TRAINED: p.half_times * half}
-    for moment, wanted in tqdm(times.items(), "attention: training", leave=False, disable=None):
+    for moment, wanted in progress_of(times.items(), "attention: training"):
         steps = round(wanted / p.step_size) - training.steps
         training = model.train(p.step_size, steps, samples=p.samples, every=max(steps, 1), start=training)
         t, trained = training.t[-1], model.attention(training.Q)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from derivations._progress import progress_of
 from figures import evidence, style
 from figures.evidence import Evidence, Parameters, margin
 from figures.table import Table, rows, stack
@@ -127,10 +128,8 @@ def verdict(found: Evidence) -> str:
 
 def data(p: Parameters) -> Table:
     """One row a claim."""
-    from tqdm import tqdm
-
     parts = []
-    for claim in tqdm(CLAIMS, "claims", leave=False, disable=None):
+    for claim in progress_of(CLAIMS, "claims"):
         found = claim.evidence(p)
         said = {"claim": claim.name, "statement": claim.statement, "place": claim.place}
         said |= {"tested": found.tested, "measured": found.measured}

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -83,11 +84,9 @@ def data(p: Parameters) -> Table:
 
 def _at_generic_states(p: Parameters) -> list[Table]:
     """Normal Φ and Υ, the same at every size; each state has a sample of its own."""
-    from tqdm import tqdm
-
     parts, rng = list[Table](), np.random.default_rng(0)
     states: Array | None = None
-    for size in tqdm(p.sizes, "closures: sizes", leave=False, disable=None):
+    for size in progress_of(p.sizes, "closures: sizes"):
         geometry = dy.Geometry.single_cluster(p.global_ratio * size, size, p.areas)
         setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
         exact = dy.reduce(setting, "local")
@@ -107,13 +106,11 @@ def _at_generic_states(p: Parameters) -> list[Table]:
 
 def _along_the_flow(p: Parameters) -> list[Table]:
     """From Q = 0 on; time in half-times."""
-    from tqdm import tqdm
-
     t = np.geomspace(*p.window, round(p.per_decade * np.log10(p.window[1] / p.window[0])) + 1)
     t = np.unique(np.append(t, np.geomspace(*p.near, p.within)))
     parts = []
     geometry = dy.Geometry.single_cluster(*p.flow)
-    for ratio in tqdm(p.flow_ratios, "closures: flows", leave=False, disable=None):
+    for ratio in progress_of(p.flow_ratios, "closures: flows"):
         setting = dy.Setting(geometry, mask_ratio=ratio)
         exact = dy.reduce(setting, "local")
         half = dy.integrate(exact, until=("target", 0.5)).t[-1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.table import Table, distinct, keep, rows, select, stack
 
@@ -48,10 +49,8 @@ QUICK: dict[str, Any] = {"steps": 100, "every": 5}
 
 def data(p: Parameters) -> Table:
     """Largest difference over every Φ and Υ of every query, and the largest of them, at every recorded step."""
-    from tqdm import tqdm
-
     parts = []
-    for labels in tqdm(p.labels, "crosscheck: problems", leave=False, disable=None):
+    for labels in progress_of(p.labels, "crosscheck: problems"):
         geometry = dy.Geometry.from_labels(labels)
         setting = dy.Setting(geometry, p.latent, p.mask_ratio)
         training = dy.FiniteTransformer(setting, seed=p.seed).train(p.step_size, p.steps, every=p.every)

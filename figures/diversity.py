@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import maps, style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -67,10 +68,8 @@ QUICK: dict[str, Any] = {"curve_points": 40, "trained": (1,), "marks": 8, "seeds
 
 def data(p: Parameters) -> Table:
     """Both measures of each geometry: along the flow, of trainings, and of locked and of collapsed attention."""
-    from tqdm import tqdm
-
     parts = []
-    for i, (block, copies) in enumerate(tqdm(p.areas, "diversity: geometries", leave=False, disable=None)):
+    for i, (block, copies) in enumerate(progress_of(p.areas, "diversity: geometries")):
         area = maps.blocks(p.grid, block, copies)
         setting = dy.Setting(dy.Geometry.from_labels([area], grid=p.grid), mask_ratio=p.mask_ratio)
         times = np.geomspace(*p.window, p.curve_points)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.moments import crossing, end_of_first_phase
 from figures.table import Table, keep, rows, select, stack
@@ -109,12 +110,10 @@ def _moments(system: dy.System, half: float) -> list[Table]:
 
 def _train(setting: dy.Setting, steps: int, marks: npt.NDArray[Any], p: Parameters) -> tuple[dict[str, Array], Array]:
     """Each quantity at the marks, (trainings, patches, marks), and the half-times, (trainings, patches)."""
-    from tqdm import tqdm
-
     found: dict[str, list[Array]] = {}
     halves = []
     patches = range(p.global_size, int(setting.geometry.patches))
-    for seed in tqdm(range(p.seeds), "exact-196: training transformers", leave=False, disable=None):
+    for seed in progress_of(range(p.seeds), "exact-196: training transformers"):
         model = dy.FiniteTransformer(setting, seed=seed, basis="coordinates")
         training = model.train(p.step_size, steps, samples=p.samples)
         for patch in patches:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import plane, style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -58,12 +59,10 @@ QUICK: dict[str, Any] = {"log10_patches": (math.log10(196), 3, 6, 12, 30, 100, 3
 
 def data(p: Parameters) -> Table:
     """Both quantities down the ladder of P, their leading terms, and their limits: extrapolated, and derived."""
-    from tqdm import tqdm
-
     parts = []
     cases = [(*kappas, ratio) for kappas in p.kappas for ratio in p.mask_ratios]
     line = 1 / np.linspace(1 / max(p.log10_patches), 1 / min(p.log10_patches), p.line_points)
-    for kappa_c, kappa_s, ratio in tqdm(cases, "exponents: sizes of areas", leave=False, disable=None):
+    for kappa_c, kappa_s, ratio in progress_of(cases, "exponents: sizes of areas"):
         systems = [
             dy.reduce(dy.Setting(dy.Geometry.scaling(x, kappa_c, kappa_s), mask_ratio=ratio), "local", "mean-field")
             for x in p.log10_patches

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import maps, plane, style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -64,8 +65,6 @@ QUICK: dict[str, Any] = {"sides": (7, 14, 28, 56), "areas": (4, 8), "seeds": 1}
 
 def data(p: Parameters) -> Table:
     """Every local area of every picture, grid, number of areas and seed."""
-    from tqdm import tqdm
-
     cases = [
         (name, pixels, side, areas, seed)
         for name, pixels in _pictures(p.image).items()
@@ -74,7 +73,7 @@ def data(p: Parameters) -> Table:
         for seed in range(p.seeds)
     ]
     parts = []
-    for name, pixels, side, areas, seed in tqdm(cases, "gap-of-pictures: areas", leave=False, disable=None):
+    for name, pixels, side, areas, seed in progress_of(cases, "gap-of-pictures: areas"):
         largest, *local = dy.Geometry.from_image(pixels, (side, side), areas, seed).area_size()
         kappa_c, kappa_s = (np.log(sizes) / np.log(side**2) for sizes in (largest, local))
         fixed: dict[str, Any] = {"picture": name, "side": side, "patches": side**2, "areas": areas, "seed": seed}

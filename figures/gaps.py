@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -72,10 +73,8 @@ def _off(values: npt.ArrayLike, exact: Array) -> float:
 
 def _reduction(p: Parameters) -> list[Table]:
     """Half of the patches in one area, a quarter in each of two more; in a second cluster half a turn further."""
-    from tqdm import tqdm
-
     parts = []
-    for patches in tqdm(p.patches, "gaps: numbers of patches", leave=False, disable=None):
+    for patches in progress_of(p.patches, "gaps: numbers of patches"):
         labels = np.repeat((0, 1, 2), (patches - 2 * (patches // 4), patches // 4, patches // 4))
         for clusters in (1, 2):
             geometry = dy.Geometry.from_labels([labels, np.roll(labels, patches // 2)][:clusters])
@@ -109,8 +108,6 @@ def _step_size(p: Parameters) -> list[Table]:
 
 def _sampling(p: Parameters) -> list[Table]:
     """A local query at its half-time: every local patch of every training, and as many sampled closures."""
-    from tqdm import tqdm
-
     setting = dy.Setting(dy.Geometry.single_cluster(*p.sampled), mask_ratio=p.mask_ratio)
     exact, queries = dy.reduce(setting, "local"), range(p.sampled[0], int(setting.geometry.patches))
     step_size = float(dy.integrate(exact, until=("target", 0.5)).t[-1]) / p.sampled_steps
@@ -129,7 +126,7 @@ def _sampling(p: Parameters) -> list[Table]:
     ways: dict[str, Callable[[int, int], list[Array]]] = {CLOSURE: closures, TRANSFORMER: transformers}
     parts = []
     for series, way in ways.items():
-        for samples in tqdm(p.samples, f"gaps: {series}", leave=False, disable=None):
+        for samples in progress_of(p.samples, f"gaps: {series}"):
             off = [_off(last, end) for seed in range(p.seeds) for last in way(samples, seed)]
             parts.append(rows(gap=SAMPLING, series=series, x=float(samples), error=np.mean(off), spread=np.std(off)))
     return parts

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.moments import excess_times_4t
 from figures.table import Table, keep, rows, select, stack
@@ -60,10 +61,8 @@ QUICK: dict[str, Any] = {"geometries": SMALL, "per_decade": 18, "every": 3}
 
 def data(p: Parameters) -> Table:
     """4t(L_p − L*_p) of a local query from its half-time on, its limit, and the max-margin ‖θ*‖²."""
-    from tqdm import tqdm
-
     parts = list[Table]()
-    for *sizes, masked in tqdm(p.geometries, "late-exact: geometries", leave=False, disable=None):
+    for *sizes, masked in progress_of(p.geometries, "late-exact: geometries"):
         geometry = dy.Geometry.single_cluster(*sizes)
         setting = dy.Setting(geometry, mask_ratio=masked / geometry.patches)
         system = dy.reduce(setting, "local")

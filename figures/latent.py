@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import plane, style
 from figures.table import Table, distinct, keep, rows, select, stack
 
@@ -59,11 +60,9 @@ TOLERANCES = {"value": 1e-5}
 
 def data(p: Parameters) -> Table:
     """Half-time and plateau at latent L for every law: at finite P, extrapolated, as derived, as bounded."""
-    from tqdm import tqdm
-
     cases = [(*kappas, ratio, weight) for kappas in p.kappas for ratio in p.ratios for weight in p.weights]
     parts = []
-    for kappa_c, kappa_s, ratio, weight in tqdm(cases, "latent: laws", leave=False, disable=None):
+    for kappa_c, kappa_s, ratio, weight in progress_of(cases, "latent: laws"):
         latent: Any = 1.0 if ratio == 1 else ((1 / ratio, 1.0), (weight, 1 - weight))
         geometries = [dy.Geometry.scaling(x, kappa_c, kappa_s) for x in p.log10_patches]
         systems = [dy.reduce(dy.Setting(geometry, latent), "local", "mean-field") for geometry in geometries]

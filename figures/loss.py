@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.evidence import papers_log_time
 from figures.moments import excess_times_4t
@@ -84,10 +85,8 @@ QUICK: dict[str, Any] = {
 
 def data(p: Parameters) -> Table:
     """L − L* of a local patch and of all, exact and trained; the paper's bound and its slack; and the limits."""
-    from tqdm import tqdm
-
     parts = list[Table]()
-    for sizes in tqdm(p.geometries, "loss: geometries", leave=False, disable=None):
+    for sizes in progress_of(p.geometries, "loss: geometries"):
         *areas, masked = sizes
         geometry = dy.Geometry.single_cluster(*areas)
         setting = dy.Setting(geometry, mask_ratio=masked / geometry.patches)
@@ -137,11 +136,9 @@ def _follow(setting: dy.Setting, query: Literal["local", "global"], t: Array) ->
 
 def _trained(setting: dy.Setting, patches: range, fixed: dict[str, Any], p: Parameters) -> Table:
     """Of transformers on sampled masks, the mean over these patches: its mean and spread over trainings."""
-    from tqdm import tqdm
-
     marks = np.unique(np.rint(np.geomspace(1, p.steps, p.marks)).astype(int))
     found = []
-    for seed in tqdm(range(p.seeds), "loss: training transformers", leave=False, disable=None):
+    for seed in progress_of(range(p.seeds), "loss: training transformers"):
         training = dy.FiniteTransformer(setting, seed=seed, basis="coordinates").train(p.step_size, p.steps, p.samples)
         found.append(np.mean([training.of(patch).loss[marks] for patch in patches], axis=0))
     excess = np.array(found) - setting.loss_floor_of("local")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.moments import end_of_first_phase
 from figures.table import Table, distinct, rows, select, stack
@@ -92,10 +93,8 @@ def _drawn(curve: dy.Trajectory) -> npt.NDArray[np.float64]:
 
 def _train(setting: dy.Setting, patches: range, every: int, p: Parameters) -> npt.NDArray[np.float64]:
     """What is drawn of these queries in every training: (trainings × patches, n, marks + 1)."""
-    from tqdm import tqdm
-
     found = []
-    for seed in tqdm(range(p.seeds), "phases: training transformers", leave=False, disable=None):
+    for seed in progress_of(range(p.seeds), "phases: training transformers"):
         model = dy.FiniteTransformer(setting, seed=seed, basis="coordinates")
         training = model.train(p.step_size, every * p.marks, samples=p.samples, every=every)
         found += [_drawn(training.of(patch)) for patch in patches]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import style
 from figures.table import Table, distinct, rows, select, stack
 
@@ -81,8 +82,6 @@ QUICK |= {"finite": (100, 1000, 10000), "local_sizes": (2, 3, 6, 12, 24)}
 
 def data(p: Parameters) -> Table:
     """Φ and Υ at the half-time against P, what holding Υ at zero changes, and Υ_target after the half-time."""
-    from tqdm import tqdm
-
     kappa_c, kappa_s = p.kappas
     parts = list[Table]()
     for x in p.log10_patches:
@@ -95,7 +94,7 @@ def data(p: Parameters) -> Table:
         number = round((patches - patches**kappa_c) / size)
         geometry = dy.Geometry.single_cluster(patches - number * size, size, number)
         parts += _at_half_time(geometry, size, "exact", p)
-    for size in tqdm(p.local_sizes, "position: area sizes", leave=False, disable=None):
+    for size in progress_of(p.local_sizes, "position: area sizes"):
         parts += _held(size, p)
     for size in p.wide_sizes:
         parts += _later(size, p)

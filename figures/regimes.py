@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from derivations._progress import progress_of
 from figures import plane, style
 from figures.table import Table, distinct, rows
 
@@ -55,12 +56,10 @@ QUICK: dict[str, Any] = {"points": 12}
 
 def data(p: Parameters) -> Table:
     """All of it, point by point; κc and κs are never equal: the global area would be a local one."""
-    from tqdm import tqdm
-
     middles = ((np.arange(n) + 0.5) / n for n in (p.points, p.points + 1))
     kappa_c, kappa_s = (side.ravel() for side in np.meshgrid(*middles))
     pairs = list(zip(kappa_c.tolist(), kappa_s.tolist(), strict=True))
-    found = [_measure(p, *pair) for pair in tqdm(pairs, "regimes: points", leave=False, disable=None)]
+    found = [_measure(p, *pair) for pair in progress_of(pairs, "regimes: points")]
     columns = dict(zip(list(COLUMNS)[3:], zip(*found, strict=True), strict=True))
     return rows(kappa_c=kappa_c, kappa_s=kappa_s, gap=plane.gap(kappa_c, kappa_s), **columns)
 

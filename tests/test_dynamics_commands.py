@@ -385,6 +385,50 @@ def test_a_sweep_goes_over_processes_and_geometries_and_says_what_failed(capsys)
     assert float(lines[2].split()[1]) == read["half_time"].tolist()[1]
 
 
+def drawn(path, top):
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:top] = 250
+    pixels[top:, :32, 0] = 200
+    Image.fromarray(pixels).save(path)
+
+
+NAMING = {
+    "a picture": (("--image", "a.png", "--grid", "8,8"), ("areas=2,3",)),
+    "pictures": (("--grid", "8,8", "--areas", "3"), ("image=a.png,b.png",)),
+    "labels": ((), ("labels=a.txt,b.txt",)),
+    "a path from home": (("--image", "~/a.png", "--grid", "8,8"), ("areas=2,3",)),
+}
+
+
+@pytest.mark.parametrize("naming", NAMING)
+def test_a_sweep_is_known_by_what_the_files_hold_that_it_names(capsys, monkeypatch, tmp_path, naming):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given, over = NAMING[naming]
+    if "~" in str(given):
+        monkeypatch.setattr("dynamics.commands.geometry_of", lambda given: WIDE.geometry)  # whoever reads the picture
+    command = ("sweep", *given, "--query", "0", "--closure", "mean-field", "--over", *over, "--out", "table.csv")
+    for name in "ab":
+        drawn(f"{name}.png", 32)
+        Path(f"{name}.txt").write_text("0 0 0 1 1 2", encoding="utf-8")
+    assert ran(capsys, *command)[0] == 0
+    assert ran(capsys, *command)[0] == 0
+    assert ran(capsys, "info", "table.csv", "--rerun")[0] == 0
+    text = Path("table.csv").read_bytes()
+    drawn("a.png", 8)
+    Path("a.txt").write_text("0 0 1 1 2 2", encoding="utf-8")
+    told = {command: "its entry 'files.", ("info", "table.csv", "--rerun"): "it is another file here"}
+    for again, said_of in told.items():
+        assert main([*again]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said_of in line
+        assert "a.png" in line or "a.txt" in line
+    assert Path("table.csv").read_bytes() == text
+    Path("a.png").unlink()
+    Path("a.txt").unlink()
+    assert main(["info", "table.csv", "--rerun"]) == 2
+    assert "or gone" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_phases_and_their_picture(capsys, suffix):
     flow = dy.integrate(SYSTEM, until=("target", 0.5))

@@ -1,12 +1,16 @@
 """Files: whole or not at all, whatever happens; damaged, foreign and later ones are refused in one line."""
 
+import copy
 import csv
+import itertools
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +24,7 @@ from derivations import _csv
 from derivations._shell import accept_output, user_path, write_beside
 from dynamics.__main__ import main
 from dynamics.files import columns
+from dynamics.trajectory import _kept
 from tests.killing import build, square
 from tests.settings import TWO, WIDE
 
@@ -93,6 +98,66 @@ def test_a_frame_and_a_dataset_hold_the_same_numbers(kind):
     assert np.array_equal(dataset.log_t, curve.log_t)
     assert ("spread" in dataset) == (curve.spread is not None) == (f"spread.{curve.names[0]}" in frame)
     assert json.loads(dataset.attrs["provenance"])["kind"] == curve.kind
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_what_made_a_frame_is_a_copy_that_makes_the_curve_again(kind):
+    curve = CURVES[kind]
+    before, frame = copy.deepcopy(curve.provenance), curve.to_dataframe()
+    again = dy.rerun(frame.attrs["provenance"])
+    assert np.array_equal(again.y, curve.y)
+    assert json.loads(json.dumps(frame.attrs["provenance"])) == json.loads(json.dumps(curve.provenance))
+    made = frame.attrs["provenance"]
+    made["query"] = made["versions"]["numpy"] = "edited"
+    made["start"] = made.get("powers") or {}
+    made["start"].clear()
+    with pytest.raises(TypeError):
+        made["latent"][0][0] = 3.0
+    assert curve.provenance == before
+    assert made["latent"] == before["latent"] != [[3.0], [1.0]]
+
+
+def test_what_made_a_frame_costs_pandas_nothing():
+    made = _kept({"labels": [[*range(100_000)]], "start": {"state": [1.0] * 100_000}})
+    copied = copy.deepcopy(made)
+    assert copied["labels"] is made["labels"]
+    assert copied["start"] is not made["start"]
+    assert copied["start"]["state"] is made["start"]["state"]
+    assert pickle.loads(pickle.dumps(made)) == made
+
+
+def arrays_of(made):
+    """Arrays and dicts that somebody can reach from an object, and edit."""
+    found, ahead, seen = [], [made], set()
+    while ahead:
+        one = ahead.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, (np.ndarray, dict, list)):
+            found.append(one)
+        held = vars(one).values() if type(one).__module__.startswith("dynamics") and hasattr(one, "__dict__") else ()
+        held = one.values() if isinstance(one, dict) else one if isinstance(one, (list, tuple)) else held
+        ahead += [one for one in held if not isinstance(one, (str, int, float))]
+    return found
+
+
+def test_no_edit_of_one_object_reaches_another():
+    big = dy.reduce(dy.Setting(dy.Geometry.scaling(30, 0.98, 0.3)), "local", "mean-field")
+    times, training = np.linspace(0.5, 5, 4), dy.FiniteTransformer(TWO).train(0.5, 4)
+    first, second = (dy.integrate(big, until=("target", 0.5)) for _ in range(2))
+    steps = dy.descend(big, 1.0, 3)
+    curve = dy.integrate(dy.reduce(TWO, 2), t_end=5.0, t_eval=times)
+    onwards = dy.integrate(dy.reduce(TWO, 2), t_end=9.0, start=curve)
+    dataset = {name: one.values for name, one in curve.to_xarray().variables.items()}
+    pairs = [(big, first), (first, second), (steps, first), (times, curve), (curve, onwards), (curve, dataset)]
+    pairs += [(training, training.of(0)), (training.of(0), training.of(1))]
+    pairs += [(dy.rerun(first), first), (dy.rerun(first), big)]
+    for one, other in pairs:
+        for ours, theirs in itertools.product(arrays_of(one), arrays_of(other)):
+            assert ours is not theirs
+            both = isinstance(ours, np.ndarray) and isinstance(theirs, np.ndarray)
+            assert not (both and np.shares_memory(ours, theirs))
 
 
 @pytest.mark.parametrize(("library", "method"), [("pandas", "to_dataframe"), ("xarray", "to_xarray")])
@@ -303,7 +368,8 @@ def test_workers_that_outlive_a_killed_sweep_do_not_keep_it_from_going_on(tmp_pa
             assert started.wait(timeout=60) == -9
     finally:
         for started in processes:
-            os.killpg(started.pid, 9)  # the workers, which nobody else ends
+            with suppress(ProcessLookupError):  # the workers end by themselves, a second later
+                os.killpg(started.pid, 9)
     rows = [row for row in (tmp_path / "a.csv.part").read_text(encoding="utf-8").splitlines() if row[0] != "#"]
     assert len(rows) > 4
 

@@ -11,7 +11,8 @@ import derivations
 
 ROOT = Path(__file__).parent.parent
 MODULES = [path for package in ("derivations", "dynamics", "figures") for path in sorted((ROOT / package).glob("*.py"))]
-FILES = "derivations._shell", "derivations._csv"  # how files are written
+# How files are written, and how far long work is told.
+FILES = "derivations._shell", "derivations._csv", "derivations._progress"
 
 
 def imported(path, everywhere=True):
@@ -41,7 +42,7 @@ def packages(path, everywhere=True):
 @pytest.mark.parametrize("path", sorted((ROOT / "derivations").glob("*.py")), ids=lambda path: path.name)
 def test_derivations_need_sympy_and_mpmath_only(path):
     assert packages(path, everywhere=False) <= {"sympy", "mpmath", "derivations"}
-    late = {"tqdm"} if path.name == "__main__.py" else set()  # a bar, where a person waits
+    late = {"tqdm"} if path.name == "_progress.py" else set()  # a bar, where a person waits
     assert packages(path) <= {"sympy", "mpmath", "derivations"} | late
 
 

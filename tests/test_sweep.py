@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import pandas as pd
 import pytest
 
 import dynamics as dy
+from derivations import _csv
 
 ROOT = Path(__file__).parent.parent
 GRID = {"local_size": [4, 6, 8], "closure": ["exact", "mean-field"]}
@@ -175,11 +179,11 @@ def journal_of(out):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
-def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop):
-    grid, out, flag = {"a": range(40), "b": [1]}, tmp_path / "a.csv", tmp_path / "flag"
+def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop, monkeypatch):
+    grid, out = {"a": range(40), "b": [1]}, tmp_path / "a.csv"
 
     def stopping(made):
-        if made[0] == 20 and not flag.exists():
+        if made[0] == 20 and "goes_on" not in os.environ:
             raise stop
         return third(made)
 
@@ -187,7 +191,7 @@ def test_what_stops_a_sweep_comes_through_and_leaves_what_is_done(tmp_path, stop
         dy.sweep(pair, grid, stopping, out)
     rows = [json.loads(line) for line in journal_of(out).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     assert 10 <= len(rows) < 40
-    flag.touch()
+    monkeypatch.setenv("goes_on", "1")
     again = dy.sweep(pair, grid, stopping, out)
     assert again["stopping"].tolist() == dy.sweep(pair, grid, third)["third"].tolist()
 
@@ -330,6 +334,191 @@ def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path):
     with pytest.raises(ValueError, match=r"out='.*a\.csv': expected a table of this study"):
         dy.sweep(pair, GIVEN, third, tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "a,b\n1,2\n"
+
+
+# --- what a table is known by ---
+
+
+def length(name):
+    return len(Path(name).read_text(encoding="utf-8"))
+
+
+def number(value):
+    return float(value)
+
+
+class Reader:
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, name):
+        return length(self.path)
+
+
+def in_the_code(name):
+    return length("picture.txt")
+
+
+READERS = {
+    "a word of the grid": (length, ["picture.txt"], {}),
+    "a word in the code": (in_the_code, ["a"], {}),
+    "an attribute": (Reader("picture.txt"), ["a"], {}),
+    "a path": (Reader(Path("picture.txt")), ["a"], {}),
+    "an argument": (partial(lambda path, name: length(path), "picture.txt"), ["a"], {}),
+    "a folder of the grid": (lambda name: length(Path(name) / "in.txt"), ["pictures"], {}),
+    "a folder of the record": (lambda name: 1, ["a"], {"made_by": {"study": {"images": "pictures"}}}),
+    "the record": (lambda name: 1, ["a"], {"made_by": {"study": {"image": ["picture.txt"]}}}),
+    "an array of words": (partial(lambda of, name: length(of[0]), np.array(["picture.txt"])), ["a"], {}),
+}
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    paths = [tmp_path / "picture.txt", tmp_path / "pictures" / "in.txt"]
+    for path in paths:
+        path.write_text("before")
+    return paths
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("left", ["a.csv", "a.csv.part"])
+def test_a_file_that_is_named_is_known_by_what_it_holds(pictures, reader, left, monkeypatch):
+    build, names, more = READERS[reader]
+
+    def study(out="a.csv"):
+        return dy.sweep(build, {"name": names}, number, out, **more)
+
+    if left == "a.csv":
+        table = study()
+    else:
+        killed_at_the_end(Path("a.csv"), monkeypatch, study)
+        table = study("other.csv")
+    same(study(), table)  # touched or not, it is the same
+    kept = Path(left).read_bytes() if Path(left).exists() else killed_at_the_end(Path("b.csv"), monkeypatch, study)
+    out = "a.csv" if left == "a.csv" else "b.csv"
+    for path in pictures:
+        path.write_text("another")
+    with pytest.raises(ValueError, match=r"a file of this study, but its entry 'files\..*' differs: remove it"):
+        study(out)
+    assert left != "a.csv" or Path(left).read_bytes() == kept
+
+
+def test_what_a_sweep_writes_and_what_names_no_file_is_no_part_of_its_study(pictures):
+    """Nor are tables in a folder of the grid, code, what is hidden, or a folder that a function holds: to write to."""
+
+    def build(name):
+        Path("results").mkdir(exist_ok=True)
+        (Path("results") / "drawn.png").touch()
+        return length(Path(name) / "in.txt")
+
+    table = dy.sweep(build, {"name": ["pictures"]}, number, "pictures/a.csv")
+    dy.sweep(build, {"name": ["pictures"]}, {"other": number}, "pictures/b.csv")
+    for name in ("job.py", ".hidden", "b.csv.part"):
+        (Path("pictures") / name).write_text("new", encoding="utf-8")
+    same(dy.sweep(build, {"name": ["pictures"]}, number, "pictures/a.csv"), table)
+    assert "files" not in _csv.read(Path(TestWords.table()), "a table")[1]
+
+
+class TestWords:
+    @staticmethod
+    def table():
+        dy.sweep(lambda name: len(name), {"name": ["", ".", "/", "no such file", "x" * 5000]}, number, "words.csv")
+        return "words.csv"
+
+
+def test_a_folder_of_more_than_can_be_read_is_not_known(pictures, monkeypatch):
+    monkeypatch.setattr("derivations._contents.MOST_FILES", 0)
+    with pytest.warns(UserWarning, match="every point is measured, as it is not known what 'pictures' holds"):
+        dy.sweep(lambda name: 1, {"name": ["pictures"]}, number, "a.csv")
+
+
+class Locked:
+    """Whose lock nobody can know."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def build(self, a):
+        return hidden() * a
+
+
+def hidden():
+    return float(os.environ["HIDDEN"])
+
+
+def beside(held):
+    return partial(lambda held, a: hidden() * a, held)
+
+
+UNKNOWN = {
+    "lock": lambda: Locked().build,
+    "generator": lambda: beside(hidden() for _ in range(9)),
+    "TextIOWrapper": lambda: beside(sys.__stdout__),
+    "RLock": lambda: beside({"one": [threading.RLock()]}),
+    "memoryview": lambda: beside(memoryview(b"ab")),
+}
+
+
+@pytest.mark.parametrize("holder", UNKNOWN)
+def test_what_cannot_be_known_is_measured_anew_and_said(tmp_path, monkeypatch, holder):
+    out = tmp_path / "a.csv"
+    said = rf"a\.csv': every point is measured, as it is not known what build holds: .*{holder}"
+    monkeypatch.setenv("HIDDEN", "1")
+    with pytest.warns(UserWarning, match=said):
+        killed_at_the_end(out, monkeypatch, lambda out: dy.sweep(UNKNOWN[holder](), {"a": [1, 2]}, number, out))
+    for value in (2, 3):
+        monkeypatch.setenv("HIDDEN", str(value))
+        with pytest.warns(UserWarning, match=said):
+            table = dy.sweep(UNKNOWN[holder](), {"a": [1, 2]}, number, out)
+        assert table["number"].tolist() == [value, 2 * value]
+    assert holder in str(_csv.read(out, "a table")[1]["unknown"])
+    text = out.read_bytes()
+    with pytest.raises(ValueError, match="entry 'build' differs"):
+        dy.sweep(lambda a: a, {"a": [1, 2]}, number, out)
+    with pytest.raises(ValueError, match="entry 'grid' differs"):  # it is kept from another study, as any is
+        dy.sweep(UNKNOWN[holder](), {"a": [1, 3]}, number, out)
+    assert out.read_bytes() == text
+
+
+def test_a_warning_that_is_an_error_comes_before_any_point(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="build holds"):
+            dy.sweep(Locked().build, {"a": [1]}, never, tmp_path / "a.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+WORDS = ["=1+1", "+a", "-1", "@b", "'c", "''d", "e", "＝f", "-", "g=1"]
+
+
+def test_words_that_a_spreadsheet_would_run_stay_text_and_are_read_back_as_they_were(tmp_path):
+    def build(word, number):
+        if number < 0:
+            raise ValueError(f"=HYPERLINK({word})")
+        return number
+
+    grid, out = {"word": WORDS, "number": [-1.5, 2]}, tmp_path / "a.csv"
+    table = dy.sweep(build, grid, {"-x": lambda made: -made}, out)
+    assert table["word"].tolist() == [word for word in WORDS for _ in range(2)]
+    same(dy.sweep(build, grid, {"-x": lambda made: -made}, out), table)
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["word", "number", "'-x", "error", "made_by"]
+    for row, word in zip(rows[1::2], WORDS, strict=True):
+        assert row[:4] == [word if word in ("e", "g=1") else f"'{word}", "2.0", "-2.0", ""]
+    assert rows[0][:4] == ["'=1+1", "-1.5", "", "'=HYPERLINK(=1+1)"]
+    cells, _ = _csv.read(out, "a table")
+    assert (cells["word"][::2], cells["error"][0]) == (WORDS, "=HYPERLINK(=1+1)")
+
+
+def test_a_file_without_such_words_is_what_it_was(tmp_path):
+    """So that tables of before are read, an apostrophe in them included, and their hashes stay."""
+    _csv.write(tmp_path / "a.csv", {"a": [-1, "b"]}, {})
+    text = (tmp_path / "a.csv").read_text()
+    assert "apostrophes" not in text
+    assert text.splitlines()[1].startswith("-1,")
 
 
 def test_what_cannot_be_sent_is_an_error_of_one_line():
