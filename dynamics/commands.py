@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from dynamics.system import System
 from dynamics.table import Column
 
 MEASURES: dict[str, Callable[[System], float]] = {
+    "log_half_time": dy.log_half_time,
     "half_time": dy.half_time,
     "half_time_exponent": dy.half_time_exponent,
     "plateau": dy.plateau,
@@ -100,6 +102,7 @@ def geometry_of(given: Values) -> dy.Geometry:
         leads = [names[0] for names in GEOMETRIES.values() if name in names]
         accept(name not in given or leading[0] in leads, name, given.get(name), f"with {' or '.join(leads)}")
     values = {**given, "labels": _labels(given["labels"])} if "labels" in given else given
+    values = {**values, "maps": _maps(given["maps"])} if "maps" in given else values
     return _call(getattr(dy.Geometry, kind), values)
 
 
@@ -172,10 +175,26 @@ def _labels(given: Any) -> Any:
         raise ValueError(f"labels={given!r}: expected {expected}: {said}") from error
 
 
+def _maps(given: Any) -> Any:
+    """Maps: as they stand, or read from a text file with a line for each row of the grid."""
+    if not isinstance(given, str):
+        return given
+    try:
+        text = Path(given).expanduser().read_text(encoding="utf-8-sig").strip()
+        if text.startswith("["):
+            return json.loads(text)
+        maps = re.split(r"\n\s*\n", text)
+        return [[[float(one) for one in row.replace(",", " ").split()] for row in rows.splitlines()] for rows in maps]
+    except (OSError, ValueError, RecursionError) as error:
+        said = getattr(error, "strerror", None) or error
+        expected = "a text file of whole numbers, a line for each row of the grid, an empty line between clusters"
+        raise ValueError(f"maps={given!r}: expected {expected}: {said}") from error
+
+
 def study(given: Values) -> Values:
     """A sweep: what is the same at every point, over what, and what is measured; checked, and as JSON holds it."""
     over: Any = given.get("over")
-    asked, workers = given.get("measure", "half_time"), given.get("workers")
+    asked, workers = given.get("measure", "log_half_time"), given.get("workers")
     accept(isinstance(over, dict) and len(over) > 0, "over", over, "--over NAME=VALUES, or a table [over] in the file")
     swept = (*GEOMETRY, *SETTING, *EQUATIONS)
     for name in over:
@@ -197,7 +216,9 @@ def study(given: Values) -> Values:
 
 def point(base: Values, **values: Any) -> System:
     """The system at a point of a sweep."""
-    return system_of(base | values)
+    labels = base.get("labels")
+    rows = {"grid": [1, len(labels[0])]} if isinstance(labels, list) else {}  # which ``study`` knows to be clusters
+    return system_of(rows | base | values)
 
 
 def table(asked: Values, out: Path | None, workers: int | None) -> dict[str, Column]:

@@ -12,6 +12,7 @@ from dynamics.flow import integrate
 from dynamics.geometry import Array
 from dynamics.laws import LARGEST
 from dynamics.many import Aim, march
+from dynamics.phases import time_of
 from dynamics.solver import last_log_t
 from dynamics.system import System
 
@@ -20,7 +21,7 @@ RTOL = 1e-9  # of the solves, and about what it is off in an exponent
 
 
 def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
-    """Logarithm of the half-time T: when attention on the target area gets to ½ at the mean counts.
+    """The half-time T: when attention on the target area gets to ½ at the mean counts.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
     Returns
     -------
     float
-        log T, at any P. Continuous-time; the rates exact or large-P as the closure has it. Results ``half-time``,
-        ``latent-spread``.
+        T, infinite beyond the range of floats: ``log_half_time`` is finite at any P. Continuous-time; the rates exact
+        or large-P as the closure has it. Results ``half-time``, ``latent-spread``.
 
     Raises
     ------
@@ -42,6 +43,27 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
         For a bad argument, or if attention on the target is at ½ or more at Q = 0.
     IntegrationError
         If attention never gets there.
+    """
+    return time_of(log_half_time(system, latent, rtol=rtol))
+
+
+def log_half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """Logarithm of the half-time, log T: finite at any P.
+
+    Parameters
+    ----------
+    system, latent, rtol
+        As for ``half_time``.
+
+    Returns
+    -------
+    float
+        Off by about `rtol`, or a few times that.
+
+    Raises
+    ------
+    ValueError, IntegrationError
+        As ``half_time``.
     """
     return float(moments(system, latent, rtol)[1, -1])
 
@@ -54,7 +76,7 @@ def half_time_exponent(system: System, latent: float | None = None, *, rtol: flo
     system, latent, rtol
         As for ``half_time``.
     """
-    return half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
+    return log_half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
 
 
 def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
@@ -96,7 +118,7 @@ def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RT
     return math.log(at["pp.target"] / at["fp.target"]) / system.setting.geometry.log_patches
 
 
-OF_MOMENTS = half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
+OF_MOMENTS = half_time, log_half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
 
 
 def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> Array:

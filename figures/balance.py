@@ -86,7 +86,7 @@ def data(p: Parameters) -> Table:
 
 def _terms(system: dy.System, fixed: dict[str, Any], p: Parameters) -> list[Table]:
     """Of one system; the times leave out lock-on itself, the narrower the larger P."""
-    log_half = dy.half_time(system)
+    log_half = dy.log_half_time(system)
     decades = np.log10(p.window[1] / p.window[0])
     away = np.geomspace(p.nearest, 0.5, p.near)
     t = np.concatenate([np.geomspace(*p.window, round(p.per_decade * decades) + 1), 1 - away, 1 + away])

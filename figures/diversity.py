@@ -74,7 +74,7 @@ def data(p: Parameters) -> Table:
         area = maps.blocks(p.grid, block, copies)
         setting = dy.Setting(dy.Geometry.from_labels([area], grid=p.grid), mask_ratio=p.mask_ratio)
         times = np.geomspace(*p.window, p.curve_points)
-        half, size = math.exp(dy.half_time(dy.reduce(setting, "local"))), np.bincount(area)
+        half, size = dy.half_time(dy.reduce(setting, "local")), np.bincount(area)
         on_target = np.equal.outer(area, area) & ~np.eye(area.size, dtype=bool)  # the query shows nothing
         found: list[tuple[str, Any, Array]] = [
             (REDUCTION, times, _reduced(setting, half * times)),

@@ -118,7 +118,7 @@ def _held(size: int, p: Parameters) -> list[Table]:
     geometry = dy.Geometry.single_cluster(p.areas[0], size, p.areas[1] // size)
     setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
     system = dy.reduce(setting, "local")
-    log_half = dy.half_time(system)
+    log_half = dy.log_half_time(system)
     log_end = log_half + math.log(p.late)
     free = np.array([name.startswith("fp") for name in system.names])
 
@@ -148,7 +148,7 @@ def _later(size: int, p: Parameters) -> list[Table]:
     geometry = dy.Geometry.scaling(p.wide_log10_patches, p.kappas[0], kappa_s)
     system = dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local", "mean-field")
     t = np.geomspace(*p.from_to, p.points)
-    half = math.exp(dy.half_time(system))
+    half = dy.half_time(system)
     flow = dy.integrate(system, t_end=half * t[-1], t_eval=half * t)
     fixed: dict[str, Any] = {"part": LATER, "closure": "mean-field", "patches": float(geometry.patches)}
     return [rows(**fixed, local_size=float(size), quantity="pp.target", t_over_T=t, value=flow["pp.target"])]

@@ -74,7 +74,7 @@ def _measure(p: Parameters, kappa_c: float, kappa_s: float) -> tuple[float, floa
 
     rungs = [reduced(x) for x in p.rungs]
     log_patches = np.array([system.setting.geometry.log_patches for system in rungs])
-    log_half = np.array([dy.half_time(system) for system in rungs])
+    log_half = np.array([dy.log_half_time(system) for system in rungs])
     fp_global = np.array([dy.plateau(system) for system in rungs]) * log_patches
     exponent, plateau = (float(np.diff(values)[0] / np.diff(log_patches)[0]) for values in (log_half, fp_global))
     tolerances: dict[str, Any] = {"method": "RK45", "rtol": p.rtol, "atol": p.rtol / 100}
