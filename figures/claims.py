@@ -129,6 +129,7 @@ def data(p: Parameters) -> Table:
     """One row a claim."""
     from tqdm import tqdm
 
+    evidence.check(p)
     parts = []
     for claim in tqdm(CLAIMS, "claims", leave=False, disable=None):
         found = claim.evidence(p)
