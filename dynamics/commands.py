@@ -24,6 +24,7 @@ from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, 
 from dynamics.study import points_of
 from dynamics.system import System
 from dynamics.table import Column
+from dynamics.training import Training
 
 MEASURES: dict[str, Callable[[System], float]] = {
     "log_half_time": dy.log_half_time,
@@ -74,11 +75,28 @@ def _begun(given: Values) -> Values:
 
 def training(given: Values) -> dy.Trajectory:
     """Curves of one query in a training of the transformer."""
+    return _trained(model_of(given), given)
+
+
+def descent_and_training(given: Values) -> tuple[dy.Trajectory, dy.Trajectory]:
+    """A descent, and the training that it stands for; whatever is wrong with one is said before the other is made."""
+    system, model = system_of(given), model_of(given)
+    trained = _trained(model, given)
+    return _call(dy.descend, given, "system", system), trained
+
+
+def model_of(given: Values) -> dy.FiniteTransformer:
+    """The transformer."""
     setting = setting_of(given)
     query: Any = given.get("query")
     setting.geometry.class_of(query)  # or it says what is wrong, before anything is trained
-    model = _call(dy.FiniteTransformer, given, "setting", setting)
-    return _call(dy.FiniteTransformer.train, given, "self", model, progress=sys.stderr.isatty()).of(query)
+    model: dy.FiniteTransformer = _call(dy.FiniteTransformer, given, "setting", setting)
+    return model
+
+
+def _trained(model: dy.FiniteTransformer, given: Values) -> dy.Trajectory:
+    training: Training = _call(dy.FiniteTransformer.train, given, "self", model, progress=sys.stderr.isatty())
+    return training.of(given["query"])
 
 
 def system_of(given: Values) -> System:

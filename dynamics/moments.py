@@ -92,8 +92,7 @@ def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) 
     ValueError
         If the system has no coordinate "fp.global".
     """
-    names = ", ".join(system.names)
-    accept("fp.global" in system.names, "system.names", names, "fp.global among them: a local query")
+    _accept_coordinates(system, "fp.global", also=": a local query")
     at = moments(system, latent, rtol)[1]
     return float(at[system.names.index("fp.global")]) / system.setting.geometry.log_patches
 
@@ -111,8 +110,7 @@ def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RT
     ValueError
         If the system has no coordinates "fp.target" and "pp.target", or Υ is too small for a float.
     """
-    names = ", ".join(system.names)
-    accept({"fp.target", "pp.target"} <= {*system.names}, "system.names", names, "fp.target and pp.target among them")
+    _accept_coordinates(system, "fp.target", "pp.target")
     at = dict(zip(system.names, moments(system, latent, rtol)[1], strict=False))
     accept(at["pp.target"] > LEAST, "pp.target", at["pp.target"], f"a number above {LEAST:g}: take a smaller P")
     return math.log(at["pp.target"] / at["fp.target"]) / system.setting.geometry.log_patches
@@ -129,7 +127,7 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
     ValueError, IntegrationError
         As ``half_time``.
     """
-    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    _accept_coordinates(system)
     if latent is None:
         latent = system.setting.law.least_positive
         accept(latent is not None, "latent", system.setting.law.values.tolist(), "a law with a positive value")
@@ -139,6 +137,13 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
     if (latent, rtol) not in system.memory:
         system.memory[latent, rtol] = _by_scipy(system, latent, rtol)  # or it says why there is none
     return system.memory[latent, rtol]
+
+
+def _accept_coordinates(system: System, *names: str, also: str = "") -> None:
+    """Raise a ValueError unless it is a system with these coordinates."""
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    known = ", ".join(system.names)
+    accept({*names} <= {*system.names}, "system.names", known, f"{' and '.join(names)} among them{also}")
 
 
 def remember(systems: Sequence[System], latent: float | None = None, rtol: float = RTOL, *, lanes: bool = True) -> None:

@@ -75,7 +75,7 @@ def compare(given: argparse.Namespace, values: Values) -> int:
         accept(len(given.files) == 2, "FILE", [str(path) for path in given.files], "two trajectories")
         first, second = (dy.load(path) for path in given.files)
     else:
-        first, second = commands.descent(values), commands.training(values)
+        first, second = commands.descent_and_training(values)
     verdict = dy.compare(first, second, **tolerance)
     made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
 

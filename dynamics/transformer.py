@@ -23,6 +23,7 @@ from dynamics.errors import (
     choice,
     positive,
     real_array,
+    true_or_false,
     whole_number,
 )
 from dynamics.geometry import Array
@@ -224,6 +225,7 @@ class FiniteTransformer:
         """
         from tqdm import tqdm  # only where a training runs
 
+        true_or_false("progress", progress)
         step_size = positive("step_size", step_size)
         steps, every = whole_number("steps", steps, 0, MOST_STEPS), min(whole_number("every", every, 1), MOST_STEPS)
         samples = None if samples is None else whole_number("samples", samples, 1, MOST_DRAWN)

@@ -9,6 +9,7 @@ keeps n for ever, against the same steps on the mean over all masks: an error of
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -160,7 +161,7 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     exact, step, sampled = figure.subplots(1, 3)
     for gap, axes in zip((REDUCTION, STEP_SIZE, SAMPLING), (exact, step, sampled), strict=True):
         part = select(table, gap=gap)
-        for series, look in zip(distinct(part["series"]), LOOK, strict=True):
+        for series, look in zip(distinct(part["series"]), cycle(LOOK), strict=False):
             _points(axes, select(part, series=series), look)
         axes.set(xscale="log", yscale="log")
         title = "slope" if gap != REDUCTION else "largest, in roundings"

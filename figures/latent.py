@@ -99,10 +99,10 @@ def _limits(p: Parameters, quantity: Quantity, *kappas_and_latent: Any) -> dict[
 
 
 def draw(figure: Figure, table: Table, p: Parameters) -> None:
-    axes = figure.subplots(1, 3)
     panels: list[tuple[Quantity, tuple[float, float]]] = [("half-time", kappas) for kappas in p.kappas[:2]]
     panels.append(("plateau", p.kappas[0]))
-    for axis, (quantity, kappas), letter in zip(axes, panels, "abc", strict=True):
+    axes = figure.subplots(1, len(panels))
+    for axis, (quantity, kappas), letter in zip(axes, panels, "abc", strict=False):
         _panel(axis, select(table, quantity=quantity, kappa_c=kappas[0], kappa_s=kappas[1]))
         said = rf"({letter}) {quantity}, $\kappa_c, \kappa_s = {kappas[0]:g}, {kappas[1]:g}$"
         axis.set_title(said, loc="left")

@@ -8,6 +8,7 @@ and attention locks on (II). For Δ < 0 the target grows from the start.
 from __future__ import annotations
 
 import math
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,7 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     axes = figure.subplots(3, len(gaps), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 3, 2))
     names = [name for name in distinct(table["coordinate"]) if name]
     shown = [[name for name in names if name.startswith(kind)] for kind in ("fp", "attention", "pp")]
-    for letter, column, gap in zip("ab", axes.T, gaps, strict=True):
+    for letter, column, gap in zip(ascii_lowercase, axes.T, gaps, strict=False):
         panel = select(table, gap=gap)
         column[0].set_title(
             rf"({letter}) $\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches", loc="left", pad=14

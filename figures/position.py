@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -238,7 +239,7 @@ def _changes(axes: Axes, part: Table, p: Parameters) -> None:
 
 def _growth(axes: Axes, part: Table) -> None:
     """Υ_target, and its growth as derived from 10 T on."""
-    for size, look in zip(distinct(part["local_size"]), style.LOOK.values(), strict=True):
+    for size, look in zip(distinct(part["local_size"]), cycle(style.LOOK.values()), strict=False):
         curve = select(part, local_size=size)
         # Φ + Υ grows as ½ log t, and Υ as Φ/(C − 1): results late-mean-field-finite, late-pp
         line = {key: look[key] for key in ("color", "linestyle")}
