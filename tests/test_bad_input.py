@@ -325,3 +325,30 @@ def test_bad_input_is_one_line_in_a_process_too(tmp_path):
     assert done.stderr == "local_areas=0: expected a whole number in [1, 10000000]\n"
     assert "Traceback" in subprocess.run([*command, "--debug"], **run).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+FLAGS = {
+    "merge": lambda flag: dy.reduce(TWO, 1, merge=flag),
+    "compiled": lambda flag: dy.reduce(TWO, 1, compiled=flag),
+    "progress": lambda flag: dy.integrate(SYSTEM, t_end=1.0, progress=flag),
+    "progress of a training": lambda flag: MODEL.train(0.1, 1, progress=flag),
+    "numbers": lambda flag: SYSTEM.equations(flag),
+}
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_is_true_or_false_and_nothing_that_is_like_it(flag):
+    for wrong in ("no", "yes", "True", 1, 0, 1.0, [], [True], np.int64(1), np.array(True)):
+        with no_work(), pytest.raises(ValueError, match=rf"^{flag.split()[0]}=.*: expected (None, )?True or False"):
+            FLAGS[flag](wrong)
+    if flag != "compiled":
+        with no_work(), pytest.raises(ValueError, match="expected True or False"):
+            FLAGS[flag](None)
+
+
+def test_flags_of_numpy_are_flags():
+    assert dy.reduce(TWO, 1, merge=np.False_).names == dy.reduce(TWO, 1, merge=False).names
+    system = dy.reduce(TWO, 1, merge=np.True_, compiled=np.False_)
+    assert (system.options["merge"], system.compiled) == (True, False)
+    assert SYSTEM.equations(np.False_) == SYSTEM.equations()
+    assert dy.integrate(system, t_end=0.1, progress=np.False_).provenance["merge"] is True
