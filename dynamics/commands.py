@@ -194,11 +194,12 @@ def _labels(given: Any) -> Any:
 
 
 def _maps(given: Any) -> Any:
-    """Maps: as they stand, or read from a text file with a line for each row of the grid."""
+    """Maps: as they stand; of a text, the numbers in that file, a line for each row of the grid, or the list it is."""
     if not isinstance(given, str):
         return given
     try:
-        text = Path(given).expanduser().read_text(encoding="utf-8-sig").strip()
+        listed = given.lstrip().startswith("[[")
+        text = given if listed else Path(given).expanduser().read_text(encoding="utf-8-sig").strip()
         if text.startswith("["):
             return json.loads(text)
         maps = re.split(r"\n\s*\n", text)
