@@ -42,7 +42,7 @@ def write(result: Result, language: Language) -> str:
     ValueError
         If the language is another, or the right side has no code form: a limit, a derivative, an inequality.
     """
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or language not in LANGUAGES:
         raise ValueError(f"language={language!r}: expected one of {', '.join(LANGUAGES)}")
     expression = _right_side(result)
     arguments = _arguments(expression)

@@ -221,8 +221,8 @@ def results() -> tuple[Result, ...]:
 
 def result(name: str) -> Result:
     """The result of this name; a ValueError names some that there are."""
-    if name not in _makers and name not in names():
-        near = difflib.get_close_matches(name, names(), 3, 0) or list(names())[:3]
+    if not isinstance(name, str) or (name not in _makers and name not in names()):
+        near = difflib.get_close_matches(str(name), names(), 3, 0) or list(names())[:3]
         raise ValueError(
             f"name={name!r}: expected a result, such as {', '.join(near)}; “python -m derivations list” lists all"
         )

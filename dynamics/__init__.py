@@ -7,7 +7,7 @@
     flow.plot(), flow["fp.target"], flow.phases, flow.save("flow.npz")
 
 What is learnt
-    Geometry            patches in areas: single_cluster, from_labels, from_image, or scaling for any P
+    Geometry            patches in areas: single_cluster, from_labels, from_maps, from_image, or scaling for any P
     patch_colours       mean colours of a picture's patches
     Law                 of a latent
     Setting             geometry, latents, mask ratio; information_gap Δ, loss_floor L*
@@ -24,7 +24,7 @@ Many curves
     endpoints -> Endpoints      where many flows end
     sweep               any quantity over any grid, on disk as it comes
 Limits
-    half_time, half_time_exponent, plateau, pp_exponent
+    half_time, log_half_time, half_time_exponent, plateau, pp_exponent
     exponent -> Exponent        extrapolated to P → ∞ beside what is derived
     max_margin -> MaxMargin     long after attention has locked
 The transformer itself
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from dynamics.margin import max_margin as max_margin
     from dynamics.moments import half_time as half_time
     from dynamics.moments import half_time_exponent as half_time_exponent
+    from dynamics.moments import log_half_time as log_half_time
     from dynamics.moments import plateau as plateau
     from dynamics.moments import pp_exponent as pp_exponent
     from dynamics.patterns import attention_distance as attention_distance
@@ -103,6 +104,7 @@ _HOME = {
     "endpoints": "endpoints",
     "Endpoints": "endpoints",
     "half_time": "moments",
+    "log_half_time": "moments",
     "half_time_exponent": "moments",
     "plateau": "moments",
     "pp_exponent": "moments",

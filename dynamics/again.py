@@ -9,7 +9,7 @@ import numpy as np
 
 from dynamics.errors import accept
 from dynamics.flow import descend, integrate
-from dynamics.geometry import Geometry
+from dynamics.geometry import Geometry, of_rows
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
 from dynamics.system import System
@@ -59,7 +59,7 @@ def rerun(made_by: Trajectory | Mapping[str, Any]) -> Trajectory:
 
 def _setting(made: Mapping[str, Any]) -> Setting:
     if "labels" in made:
-        geometry = Geometry.from_labels(made["labels"])
+        geometry = of_rows(made["labels"])
         mask_ratio = made["masked"] / geometry.patches
     else:
         geometry, mask_ratio = Geometry.scaling(**made["powers"]), made["masked_fraction"]

@@ -24,8 +24,10 @@ from dynamics.orphans import end_with_parent
 from dynamics.study import points_of
 from dynamics.system import System
 from dynamics.table import Column
+from dynamics.training import Training
 
 MEASURES: dict[str, Callable[[System], float]] = {
+    "log_half_time": dy.log_half_time,
     "half_time": dy.half_time,
     "half_time_exponent": dy.half_time_exponent,
     "plateau": dy.plateau,
@@ -73,11 +75,28 @@ def _begun(given: Values) -> Values:
 
 def training(given: Values) -> dy.Trajectory:
     """Curves of one query in a training of the transformer."""
+    return _trained(model_of(given), given)
+
+
+def descent_and_training(given: Values) -> tuple[dy.Trajectory, dy.Trajectory]:
+    """A descent, and the training that it stands for; whatever is wrong with one is said before the other is made."""
+    system, model = system_of(given), model_of(given)
+    trained = _trained(model, given)
+    return _call(dy.descend, given, "system", system), trained
+
+
+def model_of(given: Values) -> dy.FiniteTransformer:
+    """The transformer."""
     setting = setting_of(given)
     query: Any = given.get("query")
     setting.geometry.class_of(query)  # or it says what is wrong, before anything is trained
-    model = _call(dy.FiniteTransformer, given, "setting", setting)
-    return _call(dy.FiniteTransformer.train, given, "self", model, progress=True).of(query)
+    model: dy.FiniteTransformer = _call(dy.FiniteTransformer, given, "setting", setting)
+    return model
+
+
+def _trained(model: dy.FiniteTransformer, given: Values) -> dy.Trajectory:
+    training: Training = _call(dy.FiniteTransformer.train, given, "self", model, progress=True)
+    return training.of(given["query"])
 
 
 def system_of(given: Values) -> System:
@@ -100,7 +119,7 @@ def geometry_of(given: Values) -> dy.Geometry:
     for name in GEOMETRY:
         leads = [names[0] for names in GEOMETRIES.values() if name in names]
         accept(name not in given or leading[0] in leads, name, given.get(name), f"with {' or '.join(leads)}")
-    values = {**given, "labels": _labels(given["labels"])} if "labels" in given else given
+    values = given | {option: _numbers(option, given[option]) for option in ("labels", "maps") if option in given}
     return _call(getattr(dy.Geometry, kind), values)
 
 
@@ -160,20 +179,28 @@ def _law(given: Any) -> Any:
         raise ValueError(f"latent={given!r}: expected {expected}") from error
 
 
-def _labels(given: Any) -> Any:
-    """Labels: as they stand; of a text, the numbers in that file, a line for each cluster, or the list that it is."""
+def _numbers(option: str, given: Any) -> Any:
+    """Labels or maps: as they stand; of a text, the numbers in that file, or the list that it is."""
     if not isinstance(given, str):
         return given
     path = user_path(given)
     if not is_there(path) and (listed := _listed(given)):
         return listed
     try:
-        lines = read_text(path).replace(",", " ").replace(";", " ").splitlines()
-        return [[float(one) for one in line.split()] for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
+        text = read_text(path).strip()
+        if text.startswith("["):
+            return json.loads(text)
+        maps = [[_row(line) for line in lines.splitlines() if line.strip()] for lines in re.split(r"\n\s*\n", text)]
+        return maps if option == "maps" else [row for rows in maps for row in rows]
+    except (OSError, ValueError, RecursionError) as error:
         said = getattr(error, "strerror", None) or error
-        expected = "a text file of whole numbers, a line for each cluster, or these as [[0,0,1],[0,1,1]]"
-        raise ValueError(f"labels={given!r}: expected {expected}: {said}") from error
+        lines = {"labels": "cluster", "maps": "row of the grid, an empty line between clusters"}
+        expected = f"a text file of whole numbers, a line for each {lines[option]}, or these as [[0,0,1],[0,1,1]]"
+        raise ValueError(f"{option}={given!r}: expected {expected}: {said}") from error
+
+
+def _row(line: str) -> list[float]:
+    return [float(one) for one in line.replace(",", " ").replace(";", " ").split()]
 
 
 def _listed(text: str) -> list[Any] | None:
@@ -191,7 +218,7 @@ def _listed(text: str) -> list[Any] | None:
 def study(given: Values) -> Values:
     """A sweep: what is the same at every point, over what, and what is measured; checked, and as JSON holds it."""
     over: Any = given.get("over")
-    asked, workers = given.get("measure", "half_time"), given.get("workers")
+    asked, workers = given.get("measure", "log_half_time"), given.get("workers")
     accept(isinstance(over, dict) and len(over) > 0, "over", over, "--over NAME=VALUES, or a table [over] in the file")
     swept = (*GEOMETRY, *SETTING, *EQUATIONS)
     for name in over:
@@ -213,7 +240,9 @@ def study(given: Values) -> Values:
 
 def point(base: Values, **values: Any) -> System:
     """The system at a point of a sweep."""
-    return system_of(base | values)
+    labels = base.get("labels")
+    rows = {"grid": [1, len(labels[0])]} if isinstance(labels, list) else {}  # which ``study`` knows to be clusters
+    return system_of(rows | base | values)
 
 
 def table(asked: Values, out: Path | None, workers: int | None) -> dict[str, Column]:

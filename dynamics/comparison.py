@@ -196,12 +196,12 @@ def closure_error(setting: Setting, query: int | str, state: npt.ArrayLike, samp
     ValueError
         For a bad argument, or a geometry with real sizes.
     """
-    exact = reduce(setting, query)
+    systems = {closure: reduce(setting, query, closure, samples=samples) for closure in get_args(Closure)}
+    exact = systems["exact"]
     y = exact.state(state, "state")
     rate, loss = exact.rate(y), exact.loss(y)
     rows = []
-    for closure in get_args(Closure):
-        system = exact if closure == "exact" else reduce(setting, query, closure, samples=samples)
+    for closure, system in systems.items():
         error = float(np.abs(system.rate(y) - rate).max() / (np.abs(rate).max() or 1.0))
         number, seconds = timeit.Timer("rate(y)", globals={"rate": system.rate, "y": y}).autorange()
         off = abs(system.loss(y) - loss) / (loss or 1.0)

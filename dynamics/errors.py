@@ -57,6 +57,12 @@ def positive(argument: str, value: Any) -> float:
     return real_number(argument, value, lambda number: 0 < number < math.inf, "a finite number > 0")
 
 
+def true_or_false(argument: str, value: Any, also: str = "") -> bool:
+    """The value as a bool, or a ValueError; `also` names what else the caller takes."""
+    accept(isinstance(value, (bool, np.bool_)), argument, value, f"{also}True or False")
+    return bool(value)
+
+
 def real_array(value: Any) -> npt.NDArray[np.float64]:
     """The value as an array of float; empty where it holds text, complex numbers or lists of unequal lengths."""
     try:

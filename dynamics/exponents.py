@@ -119,7 +119,7 @@ def exponent(
         Powers of P: "half-time", "plateau" (of Φ_global at T, over log P), "phase-one-global" (the same at the end of
         phase I), "pp-over-fp" (of Υ_target/Φ_target at T). Limits: "half-time-constant", T over what is derived for it;
         "phase-one-end", t_I/T; "phase-one-target", Φ_target at t_I. Or a function of the system that grows as
-        a log P + b: a is the limit.
+        a log P + b, such as ``log_half_time``: a is the limit.
     kappa_c, kappa_s, areas
         As for ``Geometry.scaling``.
     latent, mask_ratio
@@ -201,7 +201,10 @@ class _Study:
         geometry = Geometry.scaling(log10_patches, self.kappa_c, self.kappa_s, self.areas)
         system = reduce(Setting(geometry, self.latent, self.mask_ratio), self.query, "mean-field")
         if not isinstance(self.quantity, str):
-            return geometry.log_patches, float(self.quantity(system))
+            value, named = float(self.quantity(system)), getattr(self.quantity, "__name__", "of the system")
+            expected = f"one that is finite at log10 P = {log10_patches:g}, as log_half_time is, not {value:g}"
+            accept(math.isfinite(value), "quantity", named, expected)
+            return geometry.log_patches, value
         first, half = moments(system, self.at_latent, rtol)
         place = {name: i for i, name in enumerate(system.names)}
         if self.quantity in ("plateau", "phase-one-global"):

@@ -20,6 +20,7 @@ from dynamics.errors import (
     positive,
     real_array,
     real_number,
+    true_or_false,
     whole_number,
 )
 from dynamics.failure import IntegrationError
@@ -110,6 +111,7 @@ def integrate(
     choice("variable", variable, get_args(Variable))
     along = method != "compiled" or variable in ("auto", "arc-length")
     accept(along, "variable", variable, "'auto' or 'arc-length': method='compiled' has no other")
+    true_or_false("progress", progress)
     rtol, atol = tolerances(rtol, atol)
     if time_limit is not None:
         time_limit = positive("time_limit", time_limit)
@@ -253,7 +255,7 @@ def checked_until(system: System, until: Until) -> Until:
     """Group, attention and perhaps a latent, in range."""
     if until is None:
         return None
-    groups = tuple(system.attention(system.initial))
+    groups = tuple(dict.fromkeys(system.groups(system.watched(None))))  # needs no kernel
     expected = f"(group, attention in (0, 1)) and perhaps a latent, the group one of {', '.join(groups)}"
     known = isinstance(until, (tuple, list)) and len(until) in (2, 3) and isinstance(until[0], str)
     expected += nearest(until[0], groups) if known else ""

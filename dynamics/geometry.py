@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ Indices = npt.NDArray[np.int64]
 
 MOST_PATCHES = 10_000_000  # that are counted one by one
 MOST_LOG10_PATCHES = 1e6  # of real sizes: a correlation then still has ten digits
+MOST_TOLD = 10  # areas without a patch
 MOST_KINDS = 4  # of sizes, and of clusters, that are told one by one in a line
 
 
@@ -26,7 +26,7 @@ class Geometry:
     """Patches, the areas that partition them in every cluster, and the classes they fall into.
 
     Patches with the same area in every cluster are exchangeable: they form a *class*. Build one with
-    ``single_cluster``, ``from_labels``, ``from_image`` or ``scaling``.
+    ``single_cluster``, ``from_labels``, ``from_maps``, ``from_image`` or ``scaling``.
 
     Attributes
     ----------
@@ -62,29 +62,50 @@ class Geometry:
 
     @classmethod
     def from_labels(cls, labels: npt.ArrayLike, grid: tuple[int, int] | None = None) -> Geometry:
-        """Geometry of given areas.
+        """Geometry of given areas, a row of labels for each cluster.
 
         Parameters
         ----------
         labels : (K, P) or (P,) array of whole numbers
             Area of patch p in cluster k, numbered 0, 1, ... without a gap in every cluster.
         grid : (H, W), optional
-            Rows and columns of the patch grid, H·W = P.
+            Rows and columns of the patch grid, H·W = P. It is needed where the rows could be those of a grid, and then
+            says that they are clusters: where there are as many rows as patches in a row, and more than two; or more
+            than three rows, where neither of these numbers is more than twice the other.
 
         Raises
         ------
         ValueError
-            If a label is no whole number, an area is empty, or the grid does not hold P patches.
+            If a label is no whole number, an area is empty, or the grid does not hold P patches; without `grid` if the
+            rows could be those of one: ``from_maps`` takes labels on the grid.
         """
-        area_of = _whole_labels(labels)
-        for k, row in enumerate(area_of):
-            missing = sorted(set(range(int(row.max()) + 1)) - set(row.tolist()))
-            accept(not missing, f"labels[{k}]", row.tolist(), f"every area to have a patch, but {missing} have none")
-        if grid is not None:
-            grid = rows_and_columns(grid)
-            accept(math.prod(grid) == area_of.shape[1], "grid", grid, f"H, W with H·W = {area_of.shape[1]} patches")
-        areas, patch_class, sizes = np.unique(area_of, axis=1, return_inverse=True, return_counts=True)
-        return cls(patch_class.ravel(), areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
+        area_of = _whole_labels("labels", labels, (1, 2), "a (K, P) array of whole numbers")
+        if grid is None:
+            rows, patches = area_of.shape
+            expected = (
+                f"grid= beside {rows} rows of {patches}, such as grid=(1, {patches}), if they are {rows} clusters; "
+                f"if they are one cluster on a {rows} × {patches} grid, from_maps takes them (from a shell --maps)"
+            )
+            accept(not _could_be_grid(rows, patches), "labels", labels, expected)
+        return of_rows(area_of, grid)
+
+    @classmethod
+    def from_maps(cls, maps: npt.ArrayLike) -> Geometry:
+        """Geometry of given areas, the labels of each cluster on the grid of patches.
+
+        Parameters
+        ----------
+        maps : (H, W) or (K, H, W) array of whole numbers
+            Area of the patch in each row and column of the grid, of one cluster or of each of K, numbered 0, 1, ...
+            without a gap in every cluster. Patches are numbered along the rows; the grid is kept.
+
+        Raises
+        ------
+        ValueError
+            If a label is no whole number, or an area is empty.
+        """
+        given = _whole_labels("maps", maps, (2, 3), "an (H, W) or a (K, H, W) array of whole numbers")
+        return of_rows(given.reshape(len(given), -1), given.shape[1:], "maps")
 
     @classmethod
     def single_cluster(cls, global_size: int, local_size: int, local_areas: int) -> Geometry:
@@ -95,7 +116,7 @@ class Geometry:
         )
         patches = global_size + local_size * local_areas
         accept(patches <= MOST_PATCHES, "patches", patches, f"at most {MOST_PATCHES:,}; Geometry.scaling takes any")
-        return cls.from_labels(np.repeat(np.arange(local_areas + 1), [global_size] + [local_size] * local_areas))
+        return of_rows(np.repeat(np.arange(local_areas + 1), [global_size] + [local_size] * local_areas))
 
     @classmethod
     def from_image(cls, image: Any = None, grid: tuple[int, int] = (14, 14), areas: int = 8, seed: int = 0) -> Geometry:
@@ -119,7 +140,7 @@ class Geometry:
         """
         from dynamics.image import label_patches  # Matplotlib and SciPy load only where a picture is read
 
-        return cls.from_labels(label_patches(image, grid, areas, seed)[None], grid)
+        return of_rows(label_patches(image, grid, areas, seed), grid)
 
     @classmethod
     @np.errstate(under="ignore")
@@ -307,15 +328,43 @@ def _argument(value: float | None) -> str:
     return "None" if value is None else number(value, 12)
 
 
-def _whole_labels(labels: npt.ArrayLike | Sequence[Any]) -> Indices:
-    """The labels as a (K, P) array of int, or a clear error."""
-    given = real_array(labels)
-    given = given[None] if given.ndim == 1 else given
-    accept(given.ndim == 2 and given.size > 0, "labels", labels, "a (K, P) array of whole numbers")
-    wrong = given[~((given >= 0) & (given == np.floor(given)) & np.isfinite(given))]
-    accept(wrong.size == 0, "labels", wrong[:3].tolist(), "whole numbers, 0 or more")
+def of_rows(labels: npt.ArrayLike, grid: Any = None, argument: str = "labels") -> Geometry:
+    """Geometry of labels with a row for each cluster, where that is known: from a record, or from what made them.
+
+    Raises
+    ------
+    ValueError
+        As ``Geometry.from_labels``, which asks where it could be otherwise; it names the argument.
+    """
+    given = _whole_labels(argument, labels, (1, 2), "a (K, P) array of whole numbers")
     patches = given.shape[1]
-    accept(
-        bool((given < patches).all()), "labels", float(given.max()), f"labels below the number of patches, {patches}"
-    )
-    return given.astype(np.int64)
+    maps = grid is None and len(given) > 1 and len(np.unique(given)) == given.max() + 1
+    hint = "; labels of one cluster on the grid are for from_maps (from a shell --maps)" if maps else ""
+    fewer = f"labels below the number of patches, {patches}{hint}"
+    accept(bool((given < patches).all()), argument, float(given.max()), fewer)
+    area_of = given.astype(np.int64)
+    for k, row in enumerate(area_of):
+        missing = sorted(set(range(int(row.max()) + 1)) - set(row.tolist()))
+        more = f" and {len(missing) - MOST_TOLD} more" if len(missing) > MOST_TOLD else ""
+        expected = f"every area to have a patch, but {missing[:MOST_TOLD]}{more} have none{hint}"
+        accept(not missing, f"{argument}[{k}]", row.tolist(), expected)
+    if grid is not None:
+        grid = rows_and_columns(grid)
+        accept(math.prod(grid) == patches, "grid", grid, f"H, W with H·W = {patches} patches")
+    areas, patch_class, sizes = np.unique(area_of, axis=1, return_inverse=True, return_counts=True)
+    return Geometry(patch_class.ravel(), areas.T.copy(), sizes.astype(float), np.ones(len(sizes)), grid)
+
+
+def _could_be_grid(rows: int, columns: int) -> bool:
+    """Whether so many rows of labels could be those of one cluster on a grid, which is about as high as wide."""
+    return rows == columns > 2 or (rows > 3 and rows <= 2 * columns and columns <= 2 * rows)
+
+
+def _whole_labels(argument: str, labels: Any, dimensions: tuple[int, int], expected: str) -> Array:
+    """The labels, all whole numbers, with a first axis for the clusters, or a clear error."""
+    given = real_array(labels)
+    accept(given.ndim in dimensions and given.size > 0, argument, labels, expected)
+    given = given if given.ndim == dimensions[1] else given[None]
+    wrong = given[~((given >= 0) & (given == np.floor(given)) & np.isfinite(given))]
+    accept(wrong.size == 0, argument, wrong[:3].tolist(), "whole numbers, 0 or more")
+    return given

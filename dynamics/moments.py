@@ -12,6 +12,7 @@ from dynamics.flow import integrate
 from dynamics.geometry import Array
 from dynamics.laws import LARGEST
 from dynamics.many import Aim, march
+from dynamics.phases import time_of
 from dynamics.solver import last_log_t
 from dynamics.system import System
 
@@ -20,7 +21,7 @@ RTOL = 1e-9  # of the solves, and about what it is off in an exponent
 
 
 def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
-    """Logarithm of the half-time T: when attention on the target area gets to ½ at the mean counts.
+    """The half-time T: when attention on the target area gets to ½ at the mean counts.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
     Returns
     -------
     float
-        log T, at any P. Continuous-time; the rates exact or large-P as the closure has it. Results ``half-time``,
-        ``latent-spread``.
+        T, infinite beyond the range of floats: ``log_half_time`` is finite at any P. Continuous-time; the rates exact
+        or large-P as the closure has it. Results ``half-time``, ``latent-spread``.
 
     Raises
     ------
@@ -42,6 +43,27 @@ def half_time(system: System, latent: float | None = None, *, rtol: float = RTOL
         For a bad argument, or if attention on the target is at ½ or more at Q = 0.
     IntegrationError
         If attention never gets there.
+    """
+    return time_of(log_half_time(system, latent, rtol=rtol))
+
+
+def log_half_time(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
+    """Logarithm of the half-time, log T: finite at any P.
+
+    Parameters
+    ----------
+    system, latent, rtol
+        As for ``half_time``.
+
+    Returns
+    -------
+    float
+        Off by about `rtol`, or a few times that.
+
+    Raises
+    ------
+    ValueError, IntegrationError
+        As ``half_time``.
     """
     return float(moments(system, latent, rtol)[1, -1])
 
@@ -54,7 +76,7 @@ def half_time_exponent(system: System, latent: float | None = None, *, rtol: flo
     system, latent, rtol
         As for ``half_time``.
     """
-    return half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
+    return log_half_time(system, latent, rtol=rtol) / system.setting.geometry.log_patches
 
 
 def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) -> float:
@@ -70,8 +92,7 @@ def plateau(system: System, latent: float | None = None, *, rtol: float = RTOL) 
     ValueError
         If the system has no coordinate "fp.global".
     """
-    names = ", ".join(system.names)
-    accept("fp.global" in system.names, "system.names", names, "fp.global among them: a local query")
+    _accept_coordinates(system, "fp.global", also=": a local query")
     at = moments(system, latent, rtol)[1]
     return float(at[system.names.index("fp.global")]) / system.setting.geometry.log_patches
 
@@ -89,14 +110,13 @@ def pp_exponent(system: System, latent: float | None = None, *, rtol: float = RT
     ValueError
         If the system has no coordinates "fp.target" and "pp.target", or Υ is too small for a float.
     """
-    names = ", ".join(system.names)
-    accept({"fp.target", "pp.target"} <= {*system.names}, "system.names", names, "fp.target and pp.target among them")
+    _accept_coordinates(system, "fp.target", "pp.target")
     at = dict(zip(system.names, moments(system, latent, rtol)[1], strict=False))
     accept(at["pp.target"] > LEAST, "pp.target", at["pp.target"], f"a number above {LEAST:g}: take a smaller P")
     return math.log(at["pp.target"] / at["fp.target"]) / system.setting.geometry.log_patches
 
 
-OF_MOMENTS = half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
+OF_MOMENTS = half_time, log_half_time, half_time_exponent, plateau, pp_exponent  # what reads the same solve
 
 
 @np.errstate(under="ignore")
@@ -108,7 +128,7 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
     ValueError, IntegrationError
         As ``half_time``.
     """
-    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    _accept_coordinates(system)
     if latent is None:
         latent = system.setting.law.least_positive
         accept(latent is not None, "latent", system.setting.law.values.tolist(), "a law with a positive value")
@@ -118,6 +138,13 @@ def moments(system: System, latent: float | None = None, rtol: float = RTOL) -> 
     if (latent, rtol) not in system.memory:
         system.memory[latent, rtol] = _by_scipy(system, latent, rtol)  # or it says why there is none
     return system.memory[latent, rtol]
+
+
+def _accept_coordinates(system: System, *names: str, also: str = "") -> None:
+    """Raise a ValueError unless it is a system with these coordinates."""
+    accept(isinstance(system, System), "system", system, "what dy.reduce returns")
+    known = ", ".join(system.names)
+    accept({*names} <= {*system.names}, "system.names", known, f"{' and '.join(names)} among them{also}")
 
 
 @np.errstate(under="ignore")

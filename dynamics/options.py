@@ -20,6 +20,7 @@ GEOMETRIES: dict[str, tuple[str, ...]] = {
     "single_cluster": ("global_size", "local_size", "local_areas"),
     "scaling": ("log10_patches", "kappa_c", "kappa_s", "areas"),
     "from_labels": ("labels", "grid"),
+    "from_maps": ("maps",),
     "from_image": ("image", "grid", "areas", "image_seed"),
 }
 LEADING = {names[0]: kind for kind, names in GEOMETRIES.items()}
@@ -40,6 +41,7 @@ HELP: dict[str, tuple[str, str]] = {
     "kappa_s": ("κ", "C_local = P^κ"),
     "areas": ("N", "how many local areas of powers of P; of a picture, colour regions"),
     "labels": ("FILE", "area of every patch, a line a cluster; or the numbers themselves, as [[0,0,1],[0,1,1]]"),
+    "maps": ("FILE", "area of every patch on the grid, a line a row, an empty line between clusters; or as JSON"),
     "grid": ("H,W", "rows and columns of patches"),
     "image": ("FILE", "areas of a picture as it is seen, alpha over white; without FILE, of one that Matplotlib ships"),
     "image_seed": ("N", "seed of the colour regions"),
@@ -75,11 +77,11 @@ HELP: dict[str, tuple[str, str]] = {
     "tolerance": ("X", "largest difference that counts as agreement; 1e-12 by default"),
     "measure": (
         "NAME,...",
-        "half_time (log T, by default), half_time_exponent, plateau, pp_exponent, information_gap or loss_floor",
+        "log_half_time (by default), half_time, half_time_exponent, plateau, pp_exponent, information_gap, loss_floor",
     ),
     "workers": ("N", "processes that share the points; by default threads do"),
 }
-PATHS = ("image", "start", "labels")  # what they say is taken as it is: a path may hold any sign
+PATHS = ("image", "start", "labels", "maps")  # what they say is taken as it is: a path may hold any sign
 FILES = ("out", "plot")
 SWITCHES = ("merge", "compiled")  # the only ones that are true or false
 RANGE = "start", "stop", "n", "log"  # entries of a table that stands for a range

@@ -55,12 +55,12 @@ class Phase:
     @property
     def start(self) -> float:
         """Time at which it starts."""
-        return _exp(self.log_start)
+        return time_of(self.log_start)
 
     @property
     def end(self) -> float:
         """Time at which it ends."""
-        return _exp(self.log_end)
+        return time_of(self.log_end)
 
 
 class Watch(NamedTuple):
@@ -150,6 +150,7 @@ def _said(which: int, leads: bool, locked: bool) -> str:
     return "Φ of the target overtakes every other" if leads else "another Φ overtakes that of the target"
 
 
-def _exp(log_t: float) -> float:
-    with np.errstate(over="ignore"):
+def time_of(log_t: float) -> float:
+    """The time of this logarithm: infinite beyond the range of floats."""
+    with np.errstate(over="ignore", under="ignore"):
         return float(np.exp(log_t))

@@ -10,7 +10,7 @@ from dynamics import closures
 from dynamics.closures import Closure, Method
 from dynamics.conditional import conditional_rule, count_terms
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, choice, real_number, whole_number
+from dynamics.errors import accept, choice, real_number, true_or_false, whole_number
 from dynamics.integral import integral_rule
 from dynamics.logscale import MOST_LOG_PATCHES, log_rule
 from dynamics.second_order import second_order_rule
@@ -77,8 +77,8 @@ def reduce(
     accept(method == "auto" or closure == "exact", "method", method, f"'auto': closure={closure!r} has no other")
     rtol = real_number("rtol", rtol, lambda number: 1e-15 <= number < 1e-2, "a number in [1e-15, 0.01)")
     samples, seed = whole_number("samples", samples, 1, MOST_SAMPLES), whole_number("seed", seed, 0)
-    accept(isinstance(merge, bool), "merge", merge, "True or False")
-    accept(compiled is None or isinstance(compiled, bool), "compiled", compiled, "True, False or None")
+    merge = true_or_false("merge", merge)
+    compiled = None if compiled is None else true_or_false("compiled", compiled, also="None, ")
     coordinates = Coordinates.of(setting, query, merge)
     rule: AnyRule
     options: dict[str, Any] = {"merge": merge}

@@ -22,6 +22,7 @@ from dynamics.drawn import PALETTE
 from dynamics.errors import accept
 from dynamics.files import columns
 from dynamics.options import Values
+from dynamics.shown import Sheet, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,10 +53,11 @@ def _solved(given: argparse.Namespace, solve: Callable[[], dy.Trajectory]) -> dy
 def phases(given: argparse.Namespace, values: Values) -> int:
     """The phases of a flow."""
     found = commands.curve("phases", values)
-    said = [
-        f"{phase.name:12}from log t = {phase.log_start:<10.6g} to {phase.log_end:<10.6g} {phase.ended_by}"
+    rows = [
+        (phase.name, *map(number, (phase.start, phase.end, phase.log_start, phase.log_end)), phase.ended_by)
         for phase in found.phases
     ]
+    said = Sheet("", ("phase", "from t", "to t", "from log t", "to log t", "ended by"), tuple(rows)).text()
     table, made_by = commands.phases_of(found), {"holds": "phases", "provenance": found.provenance}
 
     def draw(axes: Axes) -> None:
@@ -63,7 +65,7 @@ def phases(given: argparse.Namespace, values: Values) -> int:
         for phase in found.phases[:-1]:
             axes.axvline(phase.end if np.isfinite(found.t).all() else phase.log_end, color="0.6", linewidth=0.8)
 
-    _finish(given, "\n".join(said), lambda path: _write(path, table, made_by), draw, made_by)
+    _finish(given, said, lambda path: _write(path, table, made_by), draw, made_by)
     return 0
 
 
@@ -74,7 +76,7 @@ def compare(given: argparse.Namespace, values: Values) -> int:
         accept(len(given.files) == 2, "FILE", [str(path) for path in given.files], "two trajectories")
         first, second = (dy.load(path) for path in given.files)
     else:
-        first, second = commands.descent(values), commands.training(values)
+        first, second = commands.descent_and_training(values)
     verdict = dy.compare(first, second, **tolerance)
     made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
 
@@ -180,7 +182,10 @@ def _opened(path: Path) -> tuple[Columns, Mapping[str, Any], Callable[[], tuple[
 
     def again() -> tuple[Columns, Any, Any]:
         found = _tabulated(path, said)
-        return _as_read(found), lambda out: _write(out, found, said), None
+        here: dict[str, Any] = {"versions": {name: versions().get(name) for name in said.get("versions", ())}}
+        here |= {"equations": source_hash()}
+        made_by = {name: here.get(name, value) for name, value in said.items()}
+        return _as_read(found), lambda out: _write(out, found, made_by), None
 
     return _as_read(cells), said, again
 

@@ -16,7 +16,7 @@ from dynamics.closures import MOST_BYTES, Closure, Rule
 from dynamics.compiled import Part, kernel
 from dynamics.conditional import ConditionalRule
 from dynamics.coordinates import Coordinates
-from dynamics.errors import accept, real_array, real_number, whole_number
+from dynamics.errors import accept, real_array, real_number, true_or_false, whole_number
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule, accept_workspace
 from dynamics.laws import LARGEST, Law
@@ -391,7 +391,7 @@ class System:
         """
         if isinstance(self.rule, LogRule):
             return (self.as_floats if numbers else self._in_floats).equations(numbers)
-        return written.equations(self, numbers)
+        return written.equations(self, true_or_false("numbers", numbers))
 
     def numbers(self) -> dict[sp.Indexed, float]:
         """The value of every symbol in ``equations()`` that is no coordinate."""

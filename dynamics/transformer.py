@@ -24,6 +24,7 @@ from dynamics.errors import (
     choice,
     positive,
     real_array,
+    true_or_false,
     whole_number,
 )
 from dynamics.geometry import Array
@@ -226,6 +227,7 @@ class FiniteTransformer:
         ValueError, TrainingDiverged
             If an argument is out of range or the records would not fit in memory; if Q is no longer finite.
         """
+        true_or_false("progress", progress)
         step_size = positive("step_size", step_size)
         steps, every = whole_number("steps", steps, 0, MOST_STEPS), min(whole_number("every", every, 1), MOST_STEPS)
         samples = None if samples is None else whole_number("samples", samples, 1, MOST_DRAWN)

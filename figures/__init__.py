@@ -1,10 +1,11 @@
 """The figures: numbers from ``dynamics``, then ink.
 
-Reading order: ``table`` (columns of numbers), ``style`` (how things look), ``maps`` (drawing on the patch grid),
-``plane`` (on that of κc and κs), ``moments`` (of a curve); one module a figure, in the order of FIGURES, each with its
-``Parameters``, ``data(p)``, which makes the table, and ``draw(figure, table, p)``; the last, ``claims``, with the
-``evidence`` for each of the paper's claims; ``output`` (a table to PNG, PDF, SVG and CSV), ``golden`` (tables against
-those on record), ``gallery`` (the figures in the repository).
+Reading order: ``table`` (columns of numbers), ``ranges`` (what parameters may be), ``style`` (how things look),
+``maps`` (drawing on the patch grid), ``plane`` (on that of κc and κs), ``moments`` (of a curve); one module a figure,
+in the order of FIGURES, each with its ``Parameters``, ``data(p)``, which makes the table, and
+``draw(figure, table, p)``; the last, ``claims``, with the ``evidence`` for each of the paper's claims; ``output`` (a
+table to PNG, PDF, SVG and CSV), ``golden`` (tables against those on record), ``gallery`` (the figures in the
+repository).
 
 ``python -m figures`` draws them all. In a script or notebook numbers and ink are apart::
 
@@ -59,20 +60,25 @@ def module(name: str) -> ModuleType:
 
 
 def parameters(name: str, quick: bool = False, **changes: Any) -> Any:
-    """The parameters of a figure, a named tuple, with changes; `quick` is coarser, and makes the same claim."""
-    found = module(name).Parameters(**(module(name).QUICK if quick else {}))
+    """The parameters of a figure, a named tuple, with changes; `quick` is coarser, and makes the same claim.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure or parameter, or a value is not of its kind or range.
+    """
+    from dynamics.errors import true_or_false
+    from figures.ranges import accepted
+
+    own = module(name)
+    found = own.Parameters(**(own.QUICK if true_or_false("quick", quick) else {}))
     for key, value in changes.items():
         if key not in found._fields:
-            raise ValueError(f"{key}={value!r}: {name} has the parameters {', '.join(found._fields)}")
-        default = getattr(found, key)
-        numbers = isinstance(default, (int, float)) and isinstance(value, (int, float))
-        if not numbers and not isinstance(value, (tuple, list) if isinstance(default, tuple) else type(default)):
-            raise ValueError(f"{key}={value!r}: expected the like of {default!r}")
-    return found._replace(**{key: _tuples(value) for key, value in changes.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
+            known = f"{name} has the parameters {', '.join(found._fields)}{nearest(key, found._fields)}"
+            raise ValueError(f"{key}={value!r}: {known}")
+    return found._replace(
+        **{key: accepted(own.Parameters, key, value, getattr(found, key)) for key, value in changes.items()}
+    )
 
 
 def data(name: str, quick: bool = False, **changes: Any) -> Table:
@@ -90,11 +96,12 @@ def data(name: str, quick: bool = False, **changes: Any) -> Table:
     Raises
     ------
     ValueError
-        If there is no such figure or parameter.
+        If there is no such figure or parameter, or a value is not of its kind or range: before any work. Of a figure
+        over a range of parameters, points that cannot be are NaN; the error is of the first if none can be.
     """
     from figures.output import compute
 
-    return compute(name, quick, parameters(name, quick, **changes))
+    return compute(name, bool(quick), parameters(name, quick, **changes))
 
 
 def draw(table: Table) -> Figure:

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from dynamics.errors import accept
 from figures import maps, style
+from figures.ranges import Count, Seed, Share, Whole, Window
 from figures.table import Table, rows, select, stack
 
 if TYPE_CHECKING:
@@ -31,19 +33,19 @@ MOST_DRAWS = 1000  # of a place for a block
 class Parameters(NamedTuple):
     """How the photograph is cut, and what is masked; then the clusters, and the sample of one of them."""
 
-    grid: tuple[int, int] = (14, 14)
-    areas: int = 8
-    seed: int = 0
-    mask_ratio: float = 0.5
-    mask_seed: int = 0
-    target_area: int = 6
-    square: int = 8  # patches across and down
-    block: tuple[int, int] = (2, 3)  # a local area, upright or not
-    local_areas: int = 4
-    clusters: int = 3
-    sampled: int = 2  # the cluster of the sample
-    latent: tuple[float, float] = (0.2, 1.0)  # uniform
-    place_seed: int = 0
+    grid: tuple[Count, Count] = (14, 14)
+    areas: Count = 8
+    seed: Seed = 0
+    mask_ratio: Share = 0.5
+    mask_seed: Seed = 0
+    target_area: Whole = 6
+    square: Count = 8  # patches across and down
+    block: tuple[Count, Count] = (2, 3)  # a local area, upright or not
+    local_areas: Count = 4
+    clusters: Count = 3
+    sampled: Count = 2  # the cluster of the sample
+    latent: Window = (0.2, 1.0)  # uniform
+    place_seed: Seed = 0
 
 
 COLUMNS = {
@@ -69,7 +71,9 @@ def _of_photograph(p: Parameters) -> dict[str, maps.Grid]:
     assert setting.geometry.area_of is not None
     area = setting.geometry.area_of[0]
     masked = _mask(setting, p)
-    query = np.flatnonzero(masked & (area == p.target_area))[0]
+    queries = np.flatnonzero(masked & (area == p.target_area))
+    accept(len(queries) > 0, "target_area", p.target_area, f"one of the areas 0 to {area.max()} with a masked patch")
+    query = queries[0]
     colours = dy.patch_colours(maps.pixels(), p.grid)
     found = {"area": area, "masked": masked, "query": np.arange(area.size) == query}
     return found | {name: colours[..., channel] for channel, name in enumerate(CHANNELS)}
@@ -77,6 +81,7 @@ def _of_photograph(p: Parameters) -> dict[str, maps.Grid]:
 
 def _of_clusters(p: Parameters) -> list[dict[str, maps.Grid]]:
     """Of each cluster areas and query: a masked patch, as often in a local area, and in another one, as can be."""
+    accept(p.sampled <= p.clusters, "sampled", p.sampled, f"a whole number in [1, {p.clusters}]: one of the clusters")
     rng = np.random.default_rng(p.place_seed)
     areas = np.array([_scattered(p, rng) for _ in range(p.clusters)])
     geometry = dy.Geometry.from_labels(areas.reshape(p.clusters, -1), grid=(p.square, p.square))
@@ -102,6 +107,7 @@ def _scattered(p: Parameters, rng: np.random.Generator) -> maps.Grid:
     for m in range(1, p.local_areas + 1):
         for _ in range(MOST_DRAWS):
             height, width = rng.permutation(p.block)
+            accept(max(p.block) <= p.square, "block", p.block, f"patches of a square of {p.square}, across and down")
             row, column = rng.integers(p.square + 1 - height), rng.integers(p.square + 1 - width)
             block = area[row : row + height, column : column + width]
             if not block.any():

@@ -14,8 +14,10 @@ import numpy as np
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import maps, style
 from figures.moments import end_of_first_phase
+from figures.ranges import Count, Positive, Seed, Share, Whole
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -32,15 +34,15 @@ NO_QUERY = -1  # where a row is about no one query
 class Parameters(NamedTuple):
     """Blocks of the local areas, (rows, columns) of patches, on the grid; the queries; how they are trained."""
 
-    grid: tuple[int, int] = (8, 8)
-    block: tuple[int, int] = (2, 3)
-    copies: tuple[int, int] = (2, 2)
-    queries: tuple[tuple[int, int], ...] = ((3, 3), (1, 1), (6, 5))
-    mask_ratio: float = 0.5
-    half_times: float = 6.0  # train for so many of a local query's
-    step_size: float = 0.1
-    samples: int = 256
-    seed: int = 0
+    grid: tuple[Count, Count] = (8, 8)
+    block: tuple[Count, Count] = (2, 3)
+    copies: tuple[Count, Count] = (2, 2)
+    queries: tuple[tuple[Whole, Whole], ...] = ((3, 3), (1, 1), (6, 5))
+    mask_ratio: Share = 0.5
+    half_times: Positive = 6.0  # train for so many of a local query's
+    step_size: Positive = 0.1
+    samples: Count = 256
+    seed: Seed = 0
 
 
 COLUMNS = {
@@ -60,11 +62,13 @@ def data(p: Parameters) -> Table:
     """Area of every patch; attention of every query at every moment, by reduction and transformer."""
     area = maps.blocks(p.grid, p.block, p.copies)
     setting = dy.Setting(dy.Geometry.from_labels([area], grid=p.grid), mask_ratio=p.mask_ratio)
-    flow = dy.integrate(dy.reduce(setting, "local"), until=("target", 0.5))
-    half = flow.t[-1]
-    model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
+    for place in p.queries:
+        accept(place[0] < p.grid[0] and place[1] < p.grid[1], "queries", place, f"rows and columns of a {p.grid} grid")
     queries = [int(np.ravel_multi_index(place, p.grid)) for place in p.queries]
     systems = [dy.reduce(setting, query) for query in queries]
+    model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
+    flow = dy.integrate(dy.reduce(setting, "local"), until=("target", 0.5))
+    half = flow.t[-1]
 
     fixed: dict[str, Any] = {"quantity": "area", "source": "", "moment": "", "query": NO_QUERY, "t": np.nan}
     parts = [rows(**fixed, **maps.patch_rows(area.reshape(p.grid)))]

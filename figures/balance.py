@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from figures import style
+from figures.ranges import Count, Kappas, Log10, Several, Share, Sizes, Window
 from figures.table import Table, distinct, keep, rows, select, stack
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ SYMBOL = {"fp.target": r"$\Phi_\mathrm{target}$", "fp.global": r"$\Phi_\mathrm{g
 class Parameters(NamedTuple):
     """κc, κs at a P that only mean-field takes; patches of areas and their number, exact; and the times shown."""
 
-    kappas: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.7, 0.6))
-    log10_patches: float = 12.0
-    finite: tuple[tuple[int, int, int], ...] = ((88, 3, 4),)
-    mask_ratio: float = 0.5
-    window: tuple[float, float] = (1e-3, 1e3)  # in half-times
-    per_decade: int = 30
-    nearest: float = 2e-3  # to T, the half-time
-    near: int = 20  # times there on either side
+    kappas: tuple[Kappas, ...] = ((0.98, 0.3), (0.7, 0.6))
+    log10_patches: Log10 = 12.0
+    finite: tuple[Sizes, ...] = ((88, 3, 4),)
+    mask_ratio: Share = 0.5
+    window: Window = (1e-3, 1e3)  # in half-times
+    per_decade: Count = 30
+    nearest: Share = 2e-3  # to T, the half-time
+    near: Several = 20  # times there on either side
 
 
 COLUMNS = {
@@ -75,18 +76,20 @@ def data(p: Parameters) -> Table:
     """Each term of both rates, times t, along the flow of a local query."""
     scaled = [dy.Geometry.scaling(p.log10_patches, *kappas) for kappas in p.kappas]
     finite = [dy.Geometry.single_cluster(*sizes) for sizes in p.finite]
+    settings = [dy.Setting(geometry, mask_ratio=p.mask_ratio) for geometry in scaled + finite]
+    closures = [MEAN_FIELD] * len(scaled) + [EXACT] * len(finite)
+    systems = [dy.reduce(setting, "local", closure) for setting, closure in zip(settings, closures, strict=True)]
+    gaps = [setting.information_gap for setting in settings]
     parts = list[Table]()
-    for panel, geometry in enumerate(scaled + finite):
-        setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
-        system = dy.reduce(setting, "local", EXACT if geometry in finite else MEAN_FIELD)
-        fixed = {"panel": panel, "closure": system.closure, "patches": float(geometry.patches)}
-        parts += _terms(system, fixed | {"gap": setting.information_gap}, p)
+    for panel, (system, gap) in enumerate(zip(systems, gaps, strict=True)):
+        patches = float(system.setting.geometry.patches)
+        parts += _terms(system, {"panel": panel, "closure": system.closure, "patches": patches, "gap": gap}, p)
     return stack(parts)
 
 
 def _terms(system: dy.System, fixed: dict[str, Any], p: Parameters) -> list[Table]:
     """Of one system; the times leave out lock-on itself, the narrower the larger P."""
-    log_half = dy.half_time(system)
+    log_half = dy.log_half_time(system)
     decades = np.log10(p.window[1] / p.window[0])
     away = np.geomspace(p.nearest, 0.5, p.near)
     t = np.concatenate([np.geomspace(*p.window, round(p.per_decade * decades) + 1), 1 - away, 1 + away])

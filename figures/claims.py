@@ -128,6 +128,7 @@ def verdict(found: Evidence) -> str:
 
 def data(p: Parameters) -> Table:
     """One row a claim."""
+    evidence.check(p)
     parts = []
     for claim in progress_of(CLAIMS, "claims"):
         found = claim.evidence(p)

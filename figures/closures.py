@@ -20,6 +20,7 @@ import numpy.typing as npt
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import style
+from figures.ranges import Count, Positive, Several, Share, Sizes, Window, corners
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -49,19 +50,19 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """Areas that grow alike, and the states there; then the geometry of the flow, and how finely it is followed."""
 
-    sizes: tuple[int, ...] = (6, 12, 24, 48, 96, 192, 384, 768)  # of a local area: P = 78 to 9,984
-    global_ratio: int = 8
-    areas: int = 5
-    mask_ratio: float = 0.5
-    states: int = 40
-    scale: float = 1.0  # of Φ and Υ: attention on an area then depends on the state, hardly on P
-    samples: int = 1000
-    flow: tuple[int, int, int] = (98, 7, 14)
-    flow_ratios: tuple[float, float] = (0.5, 0.75)
-    window: tuple[float, float] = (1e-2, 1e4)  # in half-times
-    per_decade: int = 40
-    near: tuple[float, float] = (0.9, 1.3)  # lock-on, in half-times
-    within: int = 80  # times there
+    sizes: tuple[Several, ...] = (6, 12, 24, 48, 96, 192, 384, 768)  # of a local area: P = 78 to 9,984
+    global_ratio: Count = 8
+    areas: Count = 5
+    mask_ratio: Share = 0.5
+    states: Count = 40
+    scale: Positive = 1.0  # of Φ and Υ: attention on an area then depends on the state, hardly on P
+    samples: Count = 1000
+    flow: Sizes = (98, 7, 14)
+    flow_ratios: tuple[Share, Share] = (0.5, 0.75)
+    window: Window = (1e-2, 1e4)  # in half-times
+    per_decade: Count = 40
+    near: Window = (0.9, 1.3)  # lock-on, in half-times
+    within: Several = 80  # times there
 
 
 COLUMNS = {
@@ -79,48 +80,58 @@ QUICK: dict[str, Any] = {"per_decade": 20, "within": 40}
 
 def data(p: Parameters) -> Table:
     """The largest error of a rate over the largest exact rate: closure by closure, at every state, size and time."""
-    return stack([*_at_generic_states(p), *_along_the_flow(p)])
+    areas = dy.Geometry.single_cluster(*p.flow)
+    followed = [dy.reduce(dy.Setting(areas, mask_ratio=ratio), "local") for ratio in p.flow_ratios]
+    return stack([*_at_generic_states(p), *_along_the_flow(p, followed)])
 
 
 def _at_generic_states(p: Parameters) -> list[Table]:
     """Normal Φ and Υ, the same at every size; each state has a sample of its own."""
     parts, rng = list[Table](), np.random.default_rng(0)
     states: Array | None = None
-    for size in progress_of(p.sizes, "closures: sizes"):
-        geometry = dy.Geometry.single_cluster(p.global_ratio * size, size, p.areas)
-        setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
-        exact = dy.reduce(setting, "local")
-        fixed: dict[str, Any] = {"mask_ratio": p.mask_ratio, "local_size": size, "patches": int(geometry.patches)}
-        parts.append(rows(part=COST, closure=EXACT, **fixed, t=np.nan, error=np.nan, cost=_summands(exact)))
+    with corners() as measure:
+        built = [measure(_exact, p, size, missing=None) for size in p.sizes]
+    for size, exact in zip(progress_of(p.sizes, "closures: sizes"), built, strict=True):
+        patches = (p.global_ratio + p.areas) * size
+        fixed: dict[str, Any] = {"mask_ratio": p.mask_ratio, "local_size": size, "patches": patches, "t": np.nan}
+        if exact is None:
+            parts += [rows(part=SIZES, closure=each, **fixed, error=np.nan, cost=np.nan) for each in ERRING]
+            continue
+        parts.append(rows(part=COST, closure=EXACT, **fixed, error=np.nan, cost=_summands(exact)))
         if states is None:
             states = rng.normal(scale=p.scale, size=(p.states, len(exact.names)))
         for closure in ERRING:
             seeds = range(p.states) if closure == SAMPLED else [0]
-            systems = [dy.reduce(setting, "local", closure, samples=p.samples, seed=seed) for seed in seeds]
+            systems = [dy.reduce(exact.setting, "local", closure, samples=p.samples, seed=seed) for seed in seeds]
             error = [_error(systems[i % len(systems)], exact, y) for i, y in enumerate(states)]
             cost = _summands(systems[0])
-            parts.append(rows(part=COST, closure=closure, **fixed, t=np.nan, error=np.nan, cost=cost))
-            parts.append(rows(part=SIZES, closure=closure, **fixed, t=np.nan, error=error, cost=np.nan))
+            parts.append(rows(part=COST, closure=closure, **fixed, error=np.nan, cost=cost))
+            parts.append(rows(part=SIZES, closure=closure, **fixed, error=error, cost=np.nan))
     return parts
 
 
-def _along_the_flow(p: Parameters) -> list[Table]:
+def _exact(p: Parameters, size: int) -> dy.System:
+    """The exact system where local areas have this size."""
+    geometry = dy.Geometry.single_cluster(p.global_ratio * size, size, p.areas)
+    return dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local")
+
+
+def _along_the_flow(p: Parameters, followed: list[dy.System]) -> list[Table]:
     """From Q = 0 on; time in half-times."""
     t = np.geomspace(*p.window, round(p.per_decade * np.log10(p.window[1] / p.window[0])) + 1)
     t = np.unique(np.append(t, np.geomspace(*p.near, p.within)))
     parts = []
-    geometry = dy.Geometry.single_cluster(*p.flow)
-    for ratio in progress_of(p.flow_ratios, "closures: flows"):
-        setting = dy.Setting(geometry, mask_ratio=ratio)
-        exact = dy.reduce(setting, "local")
+    for exact in progress_of(followed, "closures: flows"):
+        setting, patches = exact.setting, int(exact.setting.geometry.patches)
         half = dy.integrate(exact, until=("target", 0.5)).t[-1]
         times = half * t
         flow = dy.integrate(exact, t_end=times[-1], t_eval=times, variable="log-time", rtol=1e-9, atol=1e-11)
         for closure in (MEAN_FIELD, SECOND_ORDER):
             system = dy.reduce(setting, "local", closure)
             error = [_error(system, exact, y) for y in flow.y.T]
-            fixed: dict[str, Any] = {"part": FLOW, "closure": closure, "mask_ratio": ratio, "local_size": p.flow[1]}
-            parts.append(rows(**fixed, patches=int(geometry.patches), t=t, error=error, cost=np.nan))
+            fixed: dict[str, Any] = {"part": FLOW, "closure": closure, "mask_ratio": setting.mask_ratio}
+            fixed |= {"local_size": p.flow[1], "patches": patches}
+            parts.append(rows(**fixed, t=t, error=error, cost=np.nan))
     return parts
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import style
+from figures.ranges import Count, Positive, Seed, Share, Whole
 from figures.table import Table, distinct, keep, rows, select, stack
 
 if TYPE_CHECKING:
@@ -26,16 +27,16 @@ TOLERANCE = 1e-12  # what the project promises
 class Parameters(NamedTuple):
     """Labels of two problems, cluster by cluster, and the latent law and training of both."""
 
-    labels: tuple[tuple[tuple[int, ...], ...], ...] = (
+    labels: tuple[tuple[tuple[Whole, ...], ...], ...] = (
         ((0, 0, 0, 0, 0, 1, 1, 1, 2),),
         ((0, 0, 0, 0, 1, 1, 2, 2, 2), (1, 0, 0, 1, 1, 0, 0, 0, 1)),
     )
     latent: tuple[tuple[float, ...], tuple[float, ...]] = ((0.4, 1.5), (0.6, 0.4))
-    mask_ratio: float = 0.5
-    step_size: float = 0.5
-    steps: int = 2000
-    every: int = 40
-    seed: int = 0
+    mask_ratio: Share = 0.5
+    step_size: Positive = 0.5
+    steps: Count = 2000
+    every: Count = 40
+    seed: Seed = 0
 
 
 COLUMNS = {
@@ -49,13 +50,13 @@ QUICK: dict[str, Any] = {"steps": 100, "every": 5}
 
 def data(p: Parameters) -> Table:
     """Largest difference over every Φ and Υ of every query, and the largest of them, at every recorded step."""
+    geometries = [dy.Geometry.from_labels(labels, grid=(1, len(labels[0]))) for labels in p.labels]
+    settings = [dy.Setting(geometry, p.latent, p.mask_ratio) for geometry in geometries]
     parts = []
-    for labels in progress_of(p.labels, "crosscheck: problems"):
-        geometry = dy.Geometry.from_labels(labels)
-        setting = dy.Setting(geometry, p.latent, p.mask_ratio)
+    for setting in progress_of(settings, "crosscheck: problems"):
         training = dy.FiniteTransformer(setting, seed=p.seed).train(p.step_size, p.steps, every=p.every)
         difference, largest = np.zeros((2, len(training.t)))
-        for patch in range(int(geometry.patches)):
+        for patch in range(int(setting.geometry.patches)):
             system = dy.reduce(setting, patch)
             descent = dy.descend(system, p.step_size, p.steps, every=p.every)
             for i, state in enumerate(descent.y.T):
@@ -65,7 +66,7 @@ def data(p: Parameters) -> Table:
                 difference[i] = max(difference[i], np.abs(reduced - trained).max())
                 largest[i] = max(largest[i], np.abs(reduced).max())
         step = np.rint(training.t / p.step_size).astype(int)
-        parts.append(rows(clusters=len(labels), step=step, difference=difference, largest=largest))
+        parts.append(rows(clusters=setting.geometry.clusters, step=step, difference=difference, largest=largest))
     return stack(parts)
 
 

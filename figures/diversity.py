@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import maps, style
+from figures.ranges import Choice, Count, Positive, Several, Share, Window
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -36,22 +38,22 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """The grid; of each geometry the block of a local area, (rows, columns) of patches, and how many down, across."""
 
-    grid: tuple[int, int] = (8, 8)
-    areas: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = (
+    grid: tuple[Count, Count] = (8, 8)
+    areas: tuple[tuple[tuple[Count, Count], tuple[Count, Count]], ...] = (
         ((1, 2), (4, 2)),
         ((2, 3), (2, 2)),
         ((2, 3), (4, 2)),
         ((3, 4), (2, 2)),
     )
-    mask_ratio: float = 0.5
-    window: tuple[float, float] = (0.02, 100.0)  # in half-times T of a local query
-    curve_points: int = 120
-    trained: tuple[int, ...] = (1, 3)  # the geometries that transformers are trained in
-    trained_until: float = 4.0
-    marks: int = 14
-    step_size: float = 0.4
-    samples: int = 4  # few, so that trainings differ visibly
-    seeds: int = 6
+    mask_ratio: Share = 0.5
+    window: Window = (0.02, 100.0)  # in half-times T of a local query
+    curve_points: Several = 120
+    trained: Choice = (1, 3)  # the geometries that transformers are trained in
+    trained_until: Positive = 4.0
+    marks: Several = 14
+    step_size: Positive = 0.4
+    samples: Count = 4  # few, so that trainings differ visibly
+    seeds: Count = 6
 
 
 COLUMNS = {
@@ -68,12 +70,16 @@ QUICK: dict[str, Any] = {"curve_points": 40, "trained": (1,), "marks": 8, "seeds
 
 def data(p: Parameters) -> Table:
     """Both measures of each geometry: along the flow, of trainings, and of locked and of collapsed attention."""
+    accept(max(p.trained, default=0) < len(p.areas), "trained", p.trained, f"numbers below {len(p.areas)}, of `areas`")
+    geometries = [dy.Geometry.from_labels(maps.blocks(p.grid, *shapes), grid=p.grid) for shapes in p.areas]
+    settings = [dy.Setting(geometry, mask_ratio=p.mask_ratio) for geometry in geometries]
+    gaps = [setting.information_gap for setting in settings]
     parts = []
-    for i, (block, copies) in enumerate(progress_of(p.areas, "diversity: geometries")):
-        area = maps.blocks(p.grid, block, copies)
-        setting = dy.Setting(dy.Geometry.from_labels([area], grid=p.grid), mask_ratio=p.mask_ratio)
+    for i, setting in enumerate(progress_of(settings, "diversity: geometries")):
+        assert setting.geometry.area_of is not None
+        area = setting.geometry.area_of[0]
         times = np.geomspace(*p.window, p.curve_points)
-        half, size = math.exp(dy.half_time(dy.reduce(setting, "local"))), np.bincount(area)
+        half, size = dy.half_time(dy.reduce(setting, "local")), np.bincount(area)
         on_target = np.equal.outer(area, area) & ~np.eye(area.size, dtype=bool)  # the query shows nothing
         found: list[tuple[str, Any, Array]] = [
             (REDUCTION, times, _reduced(setting, half * times)),
@@ -83,7 +89,7 @@ def data(p: Parameters) -> Table:
         if i in p.trained:
             times, trained = _trained(setting, half, p)
             found.append((TRANSFORMER, times / half, trained))
-        fixed: dict[str, Any] = {"gap": setting.information_gap, "areas": f"{size[0]} + {len(size) - 1}×{size[1]}"}
+        fixed: dict[str, Any] = {"gap": gaps[i], "areas": f"{size[0]} + {len(size) - 1}×{size[1]}"}
         for source, t, attention in found:
             measures = dy.attention_diversity(attention), dy.attention_distance(attention, p.grid)
             for fixed["measure"], value in zip((DIVERSITY, DISTANCE), measures, strict=True):

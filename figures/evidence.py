@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from dynamics.errors import accept
+from figures.ranges import Band, Count, Kappas, Positive, Ratio, Rungs, Share, Sizes, corners
 
 Array = npt.NDArray[np.float64]
 
@@ -23,18 +25,18 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """Where the claims are tested, and the numbers in them that a test may put wrong."""
 
-    kappas: int = 7  # values of κc and of κs over the paper's range
-    log10_patches: tuple[float, float] = (30.0, 60.0)  # between which rates are compared
-    limits: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.9, 0.2), (0.9, 0.45), (0.95, 0.5))  # κc, κs with Δ > 0
-    latents: tuple[float, ...] = (1.0, 2.0, 10.0)  # U/L
-    geometries: tuple[tuple[int, int, int], ...] = ((40, 6, 4), (88, 2, 4), (16, 12, 4), (98, 7, 14))
-    states: int = 200  # at which Φ_target is watched
-    scale: float = 3.0  # of Φ and Υ there
-    excesses: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)  # ε
-    mask_ratio: float = 0.5
+    kappas: Count = 7  # values of κc and of κs over the paper's range
+    log10_patches: Rungs = (30.0, 60.0)  # between which rates are compared
+    limits: tuple[Kappas, ...] = ((0.98, 0.3), (0.9, 0.2), (0.9, 0.45), (0.95, 0.5))  # κc, κs with Δ > 0
+    latents: tuple[Ratio, ...] = (1.0, 2.0, 10.0)  # U/L
+    geometries: tuple[Sizes, ...] = ((40, 6, 4), (88, 2, 4), (16, 12, 4), (98, 7, 14))
+    states: Count = 200  # at which Φ_target is watched
+    scale: Positive = 3.0  # of Φ and Υ there
+    excesses: tuple[Share, ...] = (1e-1, 1e-2, 1e-3, 1e-4)  # ε
+    mask_ratio: Share = 0.5
     slack: float = 0.01  # what an exponent may be off
-    two_phases: tuple[float, float] = (0.5, 1.0)  # Δ, as claimed
-    one_phase: tuple[float, float] = (-0.5, -0.01)  # |Δ| = Ω(1)
+    two_phases: Band = (0.5, 1.0)  # Δ, as claimed
+    one_phase: Band = (-0.5, -0.01)  # |Δ| = Ω(1)
     plateau: float = -0.5  # power of P that e^Φ_global falls to, in units of Δ
     time: float = 1.0  # power of P that the half-time is, in units of the paper's
 
@@ -269,16 +271,29 @@ def _one_of_each_area(setting: dy.Setting) -> list[int]:
     return [int(patch) for patch in np.unique(setting.geometry.area_of[0], return_index=True)[1]]
 
 
+def check(p: Parameters) -> None:
+    """Raise a ValueError, before anything is solved, if there is nothing to hold a claim against."""
+    _problems(p)
+    for band in (p.two_phases, p.one_phase):
+        accept(len(_in_band(p, band)) > 0, "kappas", p.kappas, f"so many that some Δ lies in {list(band)}")
+    for kappas in p.limits:
+        for log10_patches in FLOATS:
+            dy.Setting(dy.Geometry.scaling(log10_patches, *kappas), mask_ratio=p.mask_ratio)
+
+
+def _in_band(p: Parameters, band: tuple[float, float]) -> list[tuple[float, float]]:
+    """Every κc and κs in the paper's range with Δ in the band."""
+    kappas_c = np.linspace(0.5005, 1, p.kappas, endpoint=False).tolist()  # at 1 there are no local areas
+    pairs = itertools.product(kappas_c, np.linspace(0.001, 0.5, p.kappas).tolist())
+    return [pair for pair in pairs if band[0] <= _gap(*pair) <= band[1]]
+
+
 def _leads(p: Parameters, band: tuple[float, float]) -> tuple[list[Case], str]:
-    """Of every κc and κs in the paper's range with Δ in the band: see ``two_phases``."""
-    found = []
-    kappas_c = np.linspace(0.5005, 1, p.kappas, endpoint=False)  # at 1 there are no local areas
-    for kappa_c, kappa_s in itertools.product(kappas_c, np.linspace(0.001, 0.5, p.kappas)):
-        if band[0] <= _gap(kappa_c, kappa_s) <= band[1]:
-            leads = [_lead(float(kappa_c), float(kappa_s), log10, p.mask_ratio) for log10 in p.log10_patches]
-            found.append(((leads[1] - leads[0]) / (np.diff(p.log10_patches)[0] * math.log(10)), 0.0))
-    if not found:
-        raise ValueError(f"kappas={p.kappas}: expected so many that some Δ lies in {list(band)}")
+    """Of those of them that have local areas at these P: see ``two_phases``."""
+    with corners() as measure:
+        each = [[measure(_lead, *pair, x, p.mask_ratio) for x in p.log10_patches] for pair in _in_band(p, band)]
+    step = np.diff(p.log10_patches)[0] * math.log(10)
+    found = [((high - low) / step, 0.0) for low, high in each if not math.isnan(high - low)]
     small, large = p.log10_patches
     tested = f"{len(found)} (κc, κs) with Δ in [{band[0]:g}, {band[1]:g}], P = 10^{small:g} to 10^{large:g}; mean-field"
     return found, tested

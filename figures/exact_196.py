@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import style
 from figures.moments import crossing, end_of_first_phase
+from figures.ranges import Count, Positive, Several, Share
 from figures.table import Table, keep, rows, select, stack
 
 if TYPE_CHECKING:
@@ -34,17 +36,17 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """Geometry, and how the transformers are trained."""
 
-    global_size: int = 98
-    local_size: int = 7
-    local_areas: int = 14
-    mask_ratio: float = 0.5
-    step_size: float = 2.0
-    samples: int = 512  # with fewer the mean of many trainings lags visibly: an error of O(1/samples)
-    seeds: int = 8
-    last: float = 500.0
-    early: float = 160.0  # to where the first panels go
-    latest: float = 1e5  # to where the reductions go on, as a flow
-    marks: tuple[int, int] = (16, 8)  # before and after
+    global_size: Count = 98
+    local_size: Count = 7
+    local_areas: Count = 14
+    mask_ratio: Share = 0.5
+    step_size: Positive = 2.0
+    samples: Count = 512  # with fewer the mean of many trainings lags visibly: an error of O(1/samples)
+    seeds: Several = 8
+    last: Positive = 500.0
+    early: Positive = 160.0  # to where the first panels go
+    latest: Positive = 1e5  # to where the reductions go on, as a flow
+    marks: tuple[Several, Count] = (16, 8)  # before and after
 
 
 COLUMNS = {
@@ -67,9 +69,13 @@ def data(p: Parameters) -> Table:
     setting = dy.Setting(
         dy.Geometry.single_cluster(p.global_size, p.local_size, p.local_areas), mask_ratio=p.mask_ratio
     )
+    systems = [dy.reduce(setting, "local"), dy.reduce(setting, "local", "mean-field")]
+    accept(p.early < p.last, "early", p.early, f"a time before last, {p.last:g}")
+    accept(p.last < p.latest, "latest", p.latest, f"a time after last, {p.last:g}")
+    accept(p.step_size <= p.early, "step_size", p.step_size, f"at most early, {p.early:g}")
     steps, parts = round(p.last / p.step_size), list[Table]()
     t: Array = p.step_size * np.arange(steps + 1.0)
-    for system in (dy.reduce(setting, "local"), dy.reduce(setting, "local", "mean-field")):
+    for system in systems:
         curve = dy.descend(system, p.step_size, steps)
         later = np.geomspace(t[-1], p.latest, 31)[1:]
         for part in (curve, dy.integrate(system, t_end=p.latest, t_eval=later, start=curve)):

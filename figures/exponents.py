@@ -16,6 +16,7 @@ import numpy as np
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import plane, style
+from figures.ranges import Kappas, Log10, Several, Share, corners
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ LOOK = tuple(
 )
 EXTRAPOLATED_LOOK: dict[str, Any] = {"color": style.INK, "marker": "x", "markersize": 3, "linestyle": "none"}
 
+NO_LIMITS = (EXTRAPOLATED, math.inf, math.nan, math.nan), (LIMIT, math.inf, math.nan, math.nan)
+
 Quantity = Literal["half-time", "plateau"]
 QUANTITIES: tuple[Quantity, ...] = ("half-time", "plateau")
 
@@ -37,10 +40,10 @@ QUANTITIES: tuple[Quantity, ...] = ("half-time", "plateau")
 class Parameters(NamedTuple):
     """Sizes of areas (κc, κs), mask ratios, numbers of patches."""
 
-    kappas: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.85, 0.15), (0.75, 0.4), (0.7, 0.6), (0.55, 0.5))
-    mask_ratios: tuple[float, ...] = (0.5, 0.75)
-    log10_patches: tuple[float, ...] = (math.log10(196), 2.6, 3, 3.5, 4, 5, 6, 8, 12, 18, 30, 100, 300, 1000)
-    line_points: int = 60
+    kappas: tuple[Kappas, ...] = ((0.98, 0.3), (0.85, 0.15), (0.75, 0.4), (0.7, 0.6), (0.55, 0.5))
+    mask_ratios: tuple[Share, ...] = (0.5, 0.75)
+    log10_patches: tuple[Log10, ...] = (math.log10(196), 2.6, 3, 3.5, 4, 5, 6, 8, 12, 18, 30, 100, 300, 1000)
+    line_points: Several = 60
 
 
 COLUMNS = {
@@ -62,26 +65,39 @@ def data(p: Parameters) -> Table:
     parts = []
     cases = [(*kappas, ratio) for kappas in p.kappas for ratio in p.mask_ratios]
     line = 1 / np.linspace(1 / max(p.log10_patches), 1 / min(p.log10_patches), p.line_points)
-    for kappa_c, kappa_s, ratio in progress_of(cases, "exponents: sizes of areas"):
-        systems = [
-            dy.reduce(dy.Setting(dy.Geometry.scaling(x, kappa_c, kappa_s), mask_ratio=ratio), "local", "mean-field")
-            for x in p.log10_patches
-        ]
-        for quantity, measure in zip(QUANTITIES, (dy.half_time_exponent, dy.plateau), strict=True):
-            fixed: dict[str, Any] = {"quantity": quantity, "kappa_c": kappa_c, "kappa_s": kappa_s}
-            fixed |= {"gap": plane.gap(kappa_c, kappa_s), "mask_ratio": ratio}
-            found = dy.exponent(quantity, kappa_c, kappa_s, mask_ratio=ratio)
-            curves: list[tuple[str, Any, Any, float]] = [
-                (MEASURED, p.log10_patches, [measure(system) for system in systems], math.nan),
-                (LEADING, line, [_leading(quantity, x, kappa_c, kappa_s, ratio) for x in line], math.nan),
-                (EXTRAPOLATED, math.inf, found.value, found.uncertainty),
-                (LIMIT, math.inf, found.predicted, math.nan),
-            ]
-            parts += [
-                rows(**fixed, source=source, log10_patches=x, value=value, uncertainty=uncertainty)
-                for source, x, value, uncertainty in curves
-            ]
+    with corners() as measure:
+        for case in progress_of(cases, "exponents: sizes of areas"):
+            systems = [measure(_reduced, x, *case, missing=None, step=True) for x in p.log10_patches]
+            for quantity, measured in zip(QUANTITIES, (dy.half_time_exponent, dy.plateau), strict=True):
+                values = [measure(measured, system) if system else math.nan for system in systems]
+                curves: list[tuple[str, Any, Any, float]] = [
+                    (MEASURED, p.log10_patches, values, math.nan),
+                    (LEADING, line, [_leading(quantity, x, *case) for x in line], math.nan),
+                    *measure(_limits, quantity, *case, missing=NO_LIMITS),
+                ]
+                parts += [_rows(quantity, case, *curve) for curve in curves]
     return stack(parts)
+
+
+def _reduced(log10_patches: float, kappa_c: float, kappa_s: float, mask_ratio: float) -> dy.System:
+    geometry = dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)
+    return dy.reduce(dy.Setting(geometry, mask_ratio=mask_ratio), "local", "mean-field")
+
+
+def _limits(quantity: Quantity, kappa_c: float, kappa_s: float, mask_ratio: float) -> tuple[Any, ...]:
+    """Extrapolated, and derived."""
+    found = dy.exponent(quantity, kappa_c, kappa_s, mask_ratio=mask_ratio)
+    predicted = math.nan if found.predicted is None else found.predicted
+    return (EXTRAPOLATED, math.inf, found.value, found.uncertainty), (LIMIT, math.inf, predicted, math.nan)
+
+
+def _rows(
+    quantity: Quantity, case: tuple[float, ...], source: str, log10_patches: Any, value: Any, uncertainty: float
+) -> Table:
+    kappa_c, kappa_s, ratio = case
+    fixed: dict[str, Any] = {"quantity": quantity, "kappa_c": kappa_c, "kappa_s": kappa_s}
+    fixed |= {"gap": plane.gap(kappa_c, kappa_s), "mask_ratio": ratio, "source": source}
+    return rows(**fixed, log10_patches=log10_patches, value=value, uncertainty=uncertainty)
 
 
 def _leading(quantity: Quantity, log10_patches: float, kappa_c: float, kappa_s: float, mask_ratio: float) -> float:

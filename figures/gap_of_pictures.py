@@ -22,7 +22,9 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import maps, plane, style
+from figures.ranges import Count, Several, corners
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -43,10 +45,10 @@ class Parameters(NamedTuple):
 
     image: str = ""  # a file
     image_hash: str = ""  # of its content, from the command line
-    sides: tuple[int, ...] = (7, 8, 10, 14, 16, 20, 28, 32, 40, 56)  # patches along each side
-    areas: tuple[int, ...] = (4, 8, 16)
-    shown: int = 8  # areas, where one number is shown
-    seeds: int = 3  # of k-means
+    sides: tuple[Several, ...] = (7, 8, 10, 14, 16, 20, 28, 32, 40, 56)  # patches along each side
+    areas: tuple[Count, ...] = (4, 8, 16)
+    shown: Count = 8  # areas, where one number is shown
+    seeds: Count = 3  # of k-means
 
 
 COLUMNS = {
@@ -55,7 +57,7 @@ COLUMNS = {
     "patches": "number of patches P",
     "areas": "areas looked for",
     "seed": "of k-means",
-    "size": "patches of this local area",
+    "size": "patches of this local area; 0 where the picture cannot be cut like this",
     "kappa_c": "κc, log of the largest area over log P",
     "kappa_s": "κs, log of this local area over log P",
     "gap": "information gap Δ of the two",
@@ -65,6 +67,9 @@ QUICK: dict[str, Any] = {"sides": (7, 14, 28, 56), "areas": (4, 8), "seeds": 1}
 
 def data(p: Parameters) -> Table:
     """Every local area of every picture, grid, number of areas and seed."""
+    accept(p.shown in p.areas, "shown", p.shown, f"one of the numbers of areas, {p.areas}")
+    if p.image:
+        dy.patch_colours(p.image, (1, 1))  # or it says what is wrong
     cases = [
         (name, pixels, side, areas, seed)
         for name, pixels in _pictures(p.image).items()
@@ -73,13 +78,20 @@ def data(p: Parameters) -> Table:
         for seed in range(p.seeds)
     ]
     parts = []
-    for name, pixels, side, areas, seed in progress_of(cases, "gap-of-pictures: areas"):
-        largest, *local = dy.Geometry.from_image(pixels, (side, side), areas, seed).area_size()
-        kappa_c, kappa_s = (np.log(sizes) / np.log(side**2) for sizes in (largest, local))
-        fixed: dict[str, Any] = {"picture": name, "side": side, "patches": side**2, "areas": areas, "seed": seed}
-        gap = plane.gap(kappa_c, kappa_s)
-        parts.append(rows(**fixed, size=np.array(local, int), kappa_c=kappa_c, kappa_s=kappa_s, gap=gap))
+    with corners() as measure:
+        for name, pixels, side, areas, seed in progress_of(cases, "gap-of-pictures: areas"):
+            largest, local = measure(_sizes, pixels, side, areas, seed, missing=(np.nan, [np.nan]))
+            kappa_c, kappa_s = (np.log(sizes) / np.log(side**2) for sizes in (largest, local))
+            fixed: dict[str, Any] = {"picture": name, "side": side, "patches": side**2, "areas": areas, "seed": seed}
+            fixed |= {"size": np.nan_to_num(local).astype(int), "kappa_c": kappa_c, "kappa_s": kappa_s}
+            parts.append(rows(**fixed, gap=plane.gap(kappa_c, kappa_s)))
     return stack(parts)
+
+
+def _sizes(pixels: Any, side: int, areas: int, seed: int) -> tuple[float, list[float]]:
+    """Patches of the largest area, and of each of the others."""
+    largest, *local = dy.Geometry.from_image(pixels, (side, side), areas, seed).area_size().tolist()
+    return largest, local
 
 
 def _pictures(image: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ keeps n for ever, against the same steps on the mean over all masks: an error of
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import style
+from figures.ranges import Count, Positive, Several, Share, Sizes, corners
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -39,16 +41,16 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """Geometries are (global size, local size, local areas)."""
 
-    patches: tuple[int, ...] = (4, 6, 8, 10, 12, 14)  # (a): every mask is enumerated
-    steps: int = 100
-    step_size: float = 0.5
-    flows: tuple[tuple[int, int, int], ...] = ((88, 3, 4), (16, 12, 4))  # (b): Δ > 0 and Δ < 0
-    divisions: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048, 4096)  # η is the half-time over these
-    sampled: tuple[int, int, int] = (8, 4, 2)  # (c)
-    sampled_steps: int = 40
-    samples: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 1024)
-    seeds: int = 24
-    mask_ratio: float = 0.5
+    patches: tuple[Several, ...] = (4, 6, 8, 10, 12, 14)  # (a): every mask is enumerated
+    steps: Count = 100
+    step_size: Positive = 0.5
+    flows: tuple[Sizes, ...] = ((88, 3, 4), (16, 12, 4))  # (b): Δ > 0 and Δ < 0
+    divisions: tuple[Count, ...] = (64, 128, 256, 512, 1024, 2048, 4096)  # η is the half-time over these
+    sampled: Sizes = (8, 4, 2)  # (c)
+    sampled_steps: Count = 40
+    samples: tuple[Count, ...] = (16, 32, 64, 128, 256, 512, 1024)
+    seeds: Count = 24
+    mask_ratio: Share = 0.5
 
 
 COLUMNS = {
@@ -64,7 +66,11 @@ QUICK |= {"samples": (16, 64, 256), "seeds": 8}
 
 def data(p: Parameters) -> Table:
     """Each gap as a relative error, against what closes it."""
-    return stack([*_reduction(p), *_step_size(p), *_sampling(p)])
+    settings = [dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio) for sizes in p.flows]
+    flows = [(setting.information_gap, dy.reduce(setting, "local")) for setting in settings]
+    sampled = dy.Setting(dy.Geometry.single_cluster(*p.sampled), mask_ratio=p.mask_ratio)
+    exact = dy.reduce(sampled, "local")
+    return stack([*_reduction(p), *_step_size(p, flows), *_sampling(p, sampled, exact)])
 
 
 def _off(values: npt.ArrayLike, exact: Array) -> float:
@@ -73,43 +79,50 @@ def _off(values: npt.ArrayLike, exact: Array) -> float:
 
 def _reduction(p: Parameters) -> list[Table]:
     """Half of the patches in one area, a quarter in each of two more; in a second cluster half a turn further."""
+    cases = [(patches, clusters) for patches in p.patches for clusters in (1, 2)]
+    with corners() as measure:
+        settings = [measure(_divided, p, *case, missing=None) for case in cases]
     parts = []
-    for patches in progress_of(p.patches, "gaps: numbers of patches"):
-        labels = np.repeat((0, 1, 2), (patches - 2 * (patches // 4), patches // 4, patches // 4))
-        for clusters in (1, 2):
-            geometry = dy.Geometry.from_labels([labels, np.roll(labels, patches // 2)][:clusters])
-            setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
-            training = dy.FiniteTransformer(setting).train(p.step_size, p.steps, every=p.steps)
-            reduced, trained = [], []
-            for query in range(patches):
-                system = dy.reduce(setting, query)
-                last = system.expand(dy.descend(system, p.step_size, p.steps, every=p.steps).y[:, -1])
-                reduced += [*last["fp"], last["pp"]]
-                trained += [training.fp[-1, query], training.pp[-1, query]]
-            error = _off(np.concatenate(trained), np.concatenate(reduced))
-            parts.append(rows(gap=REDUCTION, series=f"$K = {clusters}$", x=float(patches), error=error, spread=np.nan))
+    for i, (patches, clusters) in enumerate(progress_of(cases, "gaps: numbers of patches")):
+        error = np.nan if settings[i] is None else _difference(p, settings[i])
+        parts.append(rows(gap=REDUCTION, series=f"$K = {clusters}$", x=float(patches), error=error, spread=np.nan))
     return parts
 
 
-def _step_size(p: Parameters) -> list[Table]:
+def _difference(p: Parameters, setting: dy.Setting) -> float:
+    """Of every query, between training and reduction at the last step."""
+    training = dy.FiniteTransformer(setting).train(p.step_size, p.steps, every=p.steps)
+    reduced, trained = [], []
+    for query in range(int(setting.geometry.patches)):
+        system = dy.reduce(setting, query)
+        last = system.expand(dy.descend(system, p.step_size, p.steps, every=p.steps).y[:, -1])
+        reduced += [*last["fp"], last["pp"]]
+        trained += [training.fp[-1, query], training.pp[-1, query]]
+    return _off(np.concatenate(trained), np.concatenate(reduced))
+
+
+def _divided(p: Parameters, patches: int, clusters: int) -> dy.Setting:
+    labels = np.repeat((0, 1, 2), (patches - 2 * (patches // 4), patches // 4, patches // 4))
+    geometry = dy.Geometry.from_labels([labels, np.roll(labels, patches // 2)][:clusters])
+    return dy.Setting(geometry, mask_ratio=p.mask_ratio)
+
+
+def _step_size(p: Parameters, flows: list[tuple[float, dy.System]]) -> list[Table]:
     """A local query at its half-time, got to in so many steps."""
     parts = []
-    for sizes in p.flows:
-        setting = dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio)
-        system = dy.reduce(setting, "local")
+    for gap, system in flows:
         flow = dy.integrate(system, until=("target", 0.5), rtol=1e-11, atol=1e-13)
         eta = flow.t[-1] / np.array(p.divisions)
         ends = [dy.descend(system, *step, every=step[1]).y[:, -1] for step in zip(eta, p.divisions, strict=True)]
         error = [_off(end, flow.y[:, -1]) for end in ends]
-        series = rf"$\Delta = {setting.information_gap:+.2f}$"
+        series = rf"$\Delta = {gap:+.2f}$"
         parts.append(rows(gap=STEP_SIZE, series=series, x=eta, error=error, spread=np.nan))
     return parts
 
 
-def _sampling(p: Parameters) -> list[Table]:
+def _sampling(p: Parameters, setting: dy.Setting, exact: dy.System) -> list[Table]:
     """A local query at its half-time: every local patch of every training, and as many sampled closures."""
-    setting = dy.Setting(dy.Geometry.single_cluster(*p.sampled), mask_ratio=p.mask_ratio)
-    exact, queries = dy.reduce(setting, "local"), range(p.sampled[0], int(setting.geometry.patches))
+    queries = range(p.sampled[0], int(setting.geometry.patches))
     step_size = float(dy.integrate(exact, until=("target", 0.5)).t[-1]) / p.sampled_steps
     run: dict[str, Any] = {"step_size": step_size, "steps": p.sampled_steps, "every": p.sampled_steps}
     end = dy.descend(exact, **run).y[:, -1]
@@ -145,7 +158,7 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     exact, step, sampled = figure.subplots(1, 3)
     for gap, axes in zip((REDUCTION, STEP_SIZE, SAMPLING), (exact, step, sampled), strict=True):
         part = select(table, gap=gap)
-        for series, look in zip(distinct(part["series"]), LOOK, strict=True):
+        for series, look in zip(distinct(part["series"]), cycle(LOOK), strict=False):
             _points(axes, select(part, series=series), look)
         axes.set(xscale="log", yscale="log")
         title = "slope" if gap != REDUCTION else "largest, in roundings"

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import style
 from figures.moments import excess_times_4t
+from figures.ranges import Count, Masked, Positive, masked_setting
 from figures.table import Table, keep, rows, select, stack
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = (style.PAGE, 3.1)
+LAST = 300  # log10 of times that are floats
 EXACT, LIMIT = "exact reduction", "limit, extrapolated"
 CHOSEN, LEAST = "max-margin, winners of the half-time", "max-margin, least of all"
 
@@ -37,12 +40,12 @@ LARGE = ((98, 7, 14, 98), (98, 14, 7, 98))  # P = 196: by the integral
 class Parameters(NamedTuple):
     """(global size, local size, local areas, masked patches), small local areas first; and how far and fine."""
 
-    geometries: tuple[tuple[int, int, int, int], ...] = SMALL + LARGE
-    last: float = 30.0  # log10 of the last time shown
-    beyond: float = 2.0  # decades more, after which the loss is taken to fall as 1/t
-    per_decade: int = 20
-    every: int = 1  # show every so many
-    window: float = 5.0  # decades between the three values of an extrapolation
+    geometries: tuple[Masked, ...] = SMALL + LARGE
+    last: Positive = 30.0  # log10 of the last time shown
+    beyond: Positive = 2.0  # decades more, after which the loss is taken to fall as 1/t
+    per_decade: Count = 20
+    every: Count = 1  # show every so many
+    window: Positive = 5.0  # decades between the three values of an extrapolation
 
 
 COLUMNS = {
@@ -61,13 +64,14 @@ QUICK: dict[str, Any] = {"geometries": SMALL, "per_decade": 18, "every": 3}
 
 def data(p: Parameters) -> Table:
     """4t(L_p − L*_p) of a local query from its half-time on, its limit, and the max-margin ‖θ*‖²."""
+    decades = p.last + p.beyond
+    accept(decades <= LAST, "last", p.last, f"so few decades that with those beyond they are at most {LAST}")
+    systems = [dy.reduce(masked_setting(sizes), "local") for sizes in p.geometries]
     parts = list[Table]()
-    for *sizes, masked in progress_of(p.geometries, "late-exact: geometries"):
-        geometry = dy.Geometry.single_cluster(*sizes)
-        setting = dy.Setting(geometry, mask_ratio=masked / geometry.patches)
-        system = dy.reduce(setting, "local")
+    cases = list(zip(p.geometries, systems, strict=True))
+    for (*sizes, masked), system in progress_of(cases, "late-exact: geometries"):
+        setting = system.setting
         half = dy.integrate(system, until=("target", 0.5))
-        decades = p.last + p.beyond
         log_t = np.linspace(half.log_t[-1], decades * math.log(10), round(p.per_decade * decades))
         t = np.exp(log_t)
         flow = dy.integrate(system, t_end=t[-1], t_eval=t, variable="log-time", rtol=1e-9, atol=1e-11)
@@ -76,7 +80,7 @@ def data(p: Parameters) -> Table:
         limit, error = _limit(log_t / math.log(10), value, p)
         chosen, least = dy.max_margin(setting, "local", half.y[:, -1]), dy.max_margin(setting, "local")
         fixed: dict[str, Any] = {"areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}", "local_size": sizes[1]}
-        fixed |= {"patches": geometry.patches, "masked": masked}
+        fixed |= {"patches": setting.geometry.patches, "masked": masked}
         parts += [
             rows(**fixed, source=EXACT, t=t[shown], value=value[shown], error=np.nan),
             rows(**fixed, source=LIMIT, t=np.nan, value=limit, error=error),

@@ -17,7 +17,9 @@ import numpy as np
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import plane, style
+from figures.ranges import Kappas, Log10, Ratio, Share, Tolerance, corners
 from figures.table import Table, distinct, keep, rows, select, stack
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 SIZE = (style.PAGE, 3.1)
 FINITE, EXTRAPOLATED, LIMIT, PAPER = "finite P", "extrapolated", "derived limit", "paper's bound"
 
+NO_LIMITS = {EXTRAPOLATED: math.nan, LIMIT: math.nan}
+
 Quantity = Literal["half-time", "plateau"]
 QUANTITIES: tuple[Quantity, ...] = ("half-time", "plateau")
 
@@ -34,12 +38,12 @@ QUANTITIES: tuple[Quantity, ...] = ("half-time", "plateau")
 class Parameters(NamedTuple):
     """Sizes of areas (κc, κs), laws of the latent, numbers of patches."""
 
-    kappas: tuple[tuple[float, float], ...] = ((0.98, 0.3), (0.85, 0.7))
-    ratios: tuple[float, ...] = (1, 1.25, 1.5, 2, 3, 5, 7, 10)  # U/L
-    weights: tuple[float, ...] = (0.1, 0.5, 0.9)  # of L
-    log10_patches: tuple[float, ...] = (6, 30, 100, 300)
-    ladder: tuple[float, ...] = (50, 100, 200, 400)  # log10 P of the extrapolation
-    rtol: float = 1e-8  # and of its solves
+    kappas: tuple[Kappas, ...] = ((0.98, 0.3), (0.85, 0.7))
+    ratios: tuple[Ratio, ...] = (1, 1.25, 1.5, 2, 3, 5, 7, 10)  # U/L
+    weights: tuple[Share, ...] = (0.1, 0.5, 0.9)  # of L
+    log10_patches: tuple[Log10, ...] = (6, 30, 100, 300)
+    ladder: tuple[Log10, ...] = (50, 100, 200, 400)  # log10 P of the extrapolation
+    rtol: Tolerance = 1e-8  # and of its solves
 
 
 COLUMNS = {
@@ -61,33 +65,43 @@ TOLERANCES = {"value": 1e-5}
 def data(p: Parameters) -> Table:
     """Half-time and plateau at latent L for every law: at finite P, extrapolated, as derived, as bounded."""
     cases = [(*kappas, ratio, weight) for kappas in p.kappas for ratio in p.ratios for weight in p.weights]
+    increasing = len(p.ladder) >= 4 and bool((np.diff(p.ladder) > 0).all())
+    accept(increasing, "ladder", p.ladder, "four or more increasing numbers")
     parts = []
-    for kappa_c, kappa_s, ratio, weight in progress_of(cases, "latent: laws"):
-        latent: Any = 1.0 if ratio == 1 else ((1 / ratio, 1.0), (weight, 1 - weight))
-        geometries = [dy.Geometry.scaling(x, kappa_c, kappa_s) for x in p.log10_patches]
-        systems = [dy.reduce(dy.Setting(geometry, latent), "local", "mean-field") for geometry in geometries]
-        for quantity, measure in zip(QUANTITIES, (dy.half_time_exponent, dy.plateau), strict=True):
-            if quantity == "plateau" and (kappa_c, kappa_s) != p.kappas[0]:
-                continue  # is not drawn
-            found = dy.exponent(quantity, kappa_c, kappa_s, latent, ladder=p.ladder, rtol=p.rtol)
-            fixed: dict[str, Any] = {"quantity": quantity, "kappa_c": kappa_c, "kappa_s": kappa_s}
-            fixed |= {"gap": plane.gap(kappa_c, kappa_s), "ratio": float(ratio), "weight": weight}
-            finite = [measure(system) for system in systems]
-            parts.append(rows(**fixed, source=FINITE, log10_patches=np.array(p.log10_patches, float), value=finite))
-            limits = {EXTRAPOLATED: found.value, LIMIT: found.predicted, PAPER: found.paper}
-            parts += [
-                rows(**fixed, source=source, log10_patches=math.inf, value=value)
-                for source, value in limits.items()
-                if value is not None
-            ]
+    with corners() as measure:
+        for kappa_c, kappa_s, ratio, weight in progress_of(cases, "latent: laws"):
+            latent: Any = 1.0 if ratio == 1 else ((1 / ratio, 1.0), (weight, 1 - weight))
+            systems = [measure(_reduced, x, kappa_c, kappa_s, latent, missing=None, step=True) for x in p.log10_patches]
+            for quantity, measured in zip(QUANTITIES, (dy.half_time_exponent, dy.plateau), strict=True):
+                if quantity == "plateau" and (kappa_c, kappa_s) != p.kappas[0]:
+                    continue  # is not drawn
+                fixed: dict[str, Any] = {"quantity": quantity, "kappa_c": kappa_c, "kappa_s": kappa_s}
+                fixed |= {"gap": plane.gap(kappa_c, kappa_s), "ratio": float(ratio), "weight": weight}
+                finite = [measure(measured, system) if system else math.nan for system in systems]
+                parts.append(rows(**fixed, source=FINITE, log10_patches=np.array(p.log10_patches, float), value=finite))
+                limits = measure(_limits, p, quantity, kappa_c, kappa_s, latent, missing=NO_LIMITS)
+                parts += [
+                    rows(**fixed, source=source, log10_patches=math.inf, value=value)
+                    for source, value in limits.items()
+                    if value is not None
+                ]
     return stack(parts)
 
 
+def _reduced(log10_patches: float, kappa_c: float, kappa_s: float, latent: Any) -> dy.System:
+    return dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s), latent), "local", "mean-field")
+
+
+def _limits(p: Parameters, quantity: Quantity, *kappas_and_latent: Any) -> dict[str, float | None]:
+    found = dy.exponent(quantity, *kappas_and_latent, ladder=p.ladder, rtol=p.rtol)
+    return {EXTRAPOLATED: found.value, LIMIT: found.predicted, PAPER: found.paper}
+
+
 def draw(figure: Figure, table: Table, p: Parameters) -> None:
-    axes = figure.subplots(1, 3)
     panels: list[tuple[Quantity, tuple[float, float]]] = [("half-time", kappas) for kappas in p.kappas[:2]]
     panels.append(("plateau", p.kappas[0]))
-    for axis, (quantity, kappas), letter in zip(axes, panels, "abc", strict=True):
+    axes = figure.subplots(1, len(panels))
+    for axis, (quantity, kappas), letter in zip(axes, panels, "abc", strict=False):
         _panel(axis, select(table, quantity=quantity, kappa_c=kappas[0], kappa_s=kappas[1]))
         said = rf"({letter}) {quantity}, $\kappa_c, \kappa_s = {kappas[0]:g}, {kappas[1]:g}$"
         axis.set_title(said, loc="left")

@@ -18,9 +18,11 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
+from dynamics.errors import accept
 from figures import style
 from figures.evidence import papers_log_time
 from figures.moments import excess_times_4t
+from figures.ranges import Count, Masked, Positive, Several, Share, masked_setting
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ PATCH, ALL = "a local patch", "all patches"
 SUBTRACTED = 1e-5  # L_p − L*_p down to which it is a difference, below it an integral
 BEYOND = 100.0  # the last times, where the loss is taken to fall as 1/t, are not shown
 LATE = 1e4  # from where curves are smooth in log t
+LAST = 1e290  # times that are floats
+QUERIES: tuple[Literal["local", "global"], ...] = ("local", "global")
 LARGE = 1000  # patches, from where (b) would need still later times
 DASHED: dict[str, Any] = {"color": style.GREY, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
 
@@ -44,20 +48,20 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """Geometries (global size, local size, local areas, masked patches); how they are followed, and one trained."""
 
-    geometries: tuple[tuple[int, int, int, int], ...] = ((24, 12, 2, 12), (98, 7, 14, 98), (8320, 16, 105, 5000))
-    first: float = 0.3
-    last: float = 1e30
-    per_decade: int = 20
-    per_decade_early: int = 100  # where attention locks
-    bound_least: float = 1e-6  # ε down to which T(ε) is drawn
-    bound_points: int = 25
+    geometries: tuple[Masked, ...] = ((24, 12, 2, 12), (98, 7, 14, 98), (8320, 16, 105, 5000))
+    first: Positive = 0.3
+    last: Positive = 1e30
+    per_decade: Count = 20
+    per_decade_early: Count = 100  # where attention locks
+    bound_least: Share = 1e-6  # ε down to which T(ε) is drawn
+    bound_points: Several = 25
     log10_slack: tuple[int, ...] = (-1, -2, -3, -4, -5, -6, -7, -8)  # ε at which the bound is held against the time
-    trained: tuple[int, int, int, int] = (24, 12, 2, 12)
-    step_size: float = 1.0
-    steps: int = 200
-    samples: int = 64  # few, so that trainings differ visibly
-    seeds: int = 8
-    marks: int = 12
+    trained: Masked = (24, 12, 2, 12)
+    step_size: Positive = 1.0
+    steps: Count = 200
+    samples: Count = 64  # few, so that trainings differ visibly
+    seeds: Count = 8
+    marks: Several = 12
 
 
 COLUMNS = {
@@ -85,24 +89,29 @@ QUICK: dict[str, Any] = {
 
 def data(p: Parameters) -> Table:
     """L − L* of a local patch and of all, exact and trained; the paper's bound and its slack; and the limits."""
+    accept(p.trained in p.geometries, "trained", p.trained, "one of the geometries")
+    accept(p.first < LATE, "first", p.first, f"a time before {LATE:g}")
+    accept(LATE / BEYOND < p.last < LAST, "last", p.last, f"a time in ({LATE / BEYOND:g}, {LAST:g})")
+    systems = [[dy.reduce(masked_setting(sizes), query) for query in QUERIES] for sizes in p.geometries]
     parts = list[Table]()
-    for sizes in progress_of(p.geometries, "loss: geometries"):
+    cases = list(zip(p.geometries, systems, strict=True))
+    for sizes, of_queries in progress_of(cases, "loss: geometries"):
         *areas, masked = sizes
-        geometry = dy.Geometry.single_cluster(*areas)
-        setting = dy.Setting(geometry, mask_ratio=masked / geometry.patches)
-        fixed: dict[str, Any] = {"areas": f"{areas[0]} + {areas[2]}×{areas[1]}", "patches": int(geometry.patches)}
+        setting = of_queries[0].setting
+        patches = int(setting.geometry.patches)
+        fixed: dict[str, Any] = {"areas": f"{areas[0]} + {areas[2]}×{areas[1]}", "patches": patches}
         fixed |= {"local_size": areas[1], "masked": masked}
-        parts += _exact(setting, areas, fixed, p)
+        parts += _exact(of_queries, areas, fixed, p)
         if sizes == p.trained:
-            parts.append(_trained(setting, range(areas[0], int(geometry.patches)), fixed, p))
+            parts.append(_trained(setting, range(areas[0], patches), fixed, p))
     return stack(parts)
 
 
-def _exact(setting: dy.Setting, areas: list[int], fixed: dict[str, Any], p: Parameters) -> list[Table]:
+def _exact(systems: list[dy.System], areas: list[int], fixed: dict[str, Any], p: Parameters) -> list[Table]:
     """Both losses along the flow, the limit of that of a patch, the bound, and its slack for both."""
     grids = (p.first, LATE, p.per_decade_early), (LATE, p.last * BEYOND, p.per_decade)
     t = np.unique(np.concatenate([np.geomspace(a, b, round(n * math.log10(b / a)) + 1) for a, b, n in grids]))
-    (patch, limit), (of_global, _) = (_follow(setting, query, t) for query in ("local", "global"))
+    (patch, limit), (of_global, _) = (_follow(system, t) for system in systems)
     losses = {PATCH: patch, ALL: areas[2] * areas[1] * patch + areas[0] * of_global}
     kappa_s, log_patches = math.log(areas[1]) / math.log(fixed["patches"]), math.log(fixed["patches"])
 
@@ -123,9 +132,9 @@ def _exact(setting: dy.Setting, areas: list[int], fixed: dict[str, Any], p: Para
     return parts
 
 
-def _follow(setting: dy.Setting, query: Literal["local", "global"], t: Array) -> tuple[Array, float]:
+def _follow(system: dy.System, t: Array) -> tuple[Array, float]:
     """L_p − L*_p of a query, and the limit of 4t times it."""
-    system = dy.reduce(setting, query)
+    setting, query = system.setting, system.query
     half = dy.integrate(system, until=("target", 0.5))
     flow = dy.integrate(system, t_end=t[-1], t_eval=t, rtol=1e-9, atol=1e-11)
     limit = dy.max_margin(setting, query, half.y[:, -1]).squared_norm

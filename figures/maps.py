@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamics.errors import accept
 from figures import style
 from figures.table import Table, select
 
@@ -46,9 +47,11 @@ def blocks(grid: tuple[int, int], block: tuple[int, int], copies: tuple[int, int
 
     What lies between them is the global area, 0. A block is in the middle of its share of the grid.
     """
+    share = [length // number for length, number in zip(grid, copies, strict=True)]
+    fits = block[0] <= share[0] and block[1] <= share[1]
+    accept(fits, "block", block, f"patches of which {copies} blocks fit on a {grid} grid, down and across")
     area = np.zeros(grid, dtype=int)
     for m, place in enumerate(np.ndindex(copies)):
-        share = [length // number for length, number in zip(grid, copies, strict=True)]
         start = [i * s + (s - b) // 2 for i, s, b in zip(place, share, block, strict=True)]
         area[start[0] : start[0] + block[0], start[1] : start[1] + block[1]] = m + 1
     return area.ravel()

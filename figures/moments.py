@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from dynamics.errors import accept
 
 Array = npt.NDArray[np.float64]
 
@@ -16,6 +18,13 @@ def crossing(t: Array, values: Array, level: float) -> float:
     """Time at which a curve first gets to a level, on the straight line between records; NaN where it does not."""
     after = int((values >= level).argmax())
     return float(np.interp(level, values[after - 1 : after + 1], t[after - 1 : after + 1])) if after else math.nan
+
+
+def until_half_time(system: dy.System, **options: Any) -> dy.Trajectory:
+    """The flow until half of the attention is on the target; a ValueError if it is there at Q = 0."""
+    first = system.attention(system.initial)["target"]
+    accept(first < 0.5, "attention on the target at Q = 0", first, "less than 1/2: it has no half-time")
+    return dy.integrate(system, until=("target", 0.5), **options)
 
 
 def end_of_first_phase(flow: dy.Trajectory) -> float:

@@ -8,6 +8,7 @@ and attention locks on (II). For Δ < 0 the target grows from the start.
 from __future__ import annotations
 
 import math
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import dynamics as dy
 from derivations._progress import progress_of
 from figures import style
 from figures.moments import end_of_first_phase
+from figures.ranges import Count, Positive, Several, Share, Sizes
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -38,14 +40,14 @@ HALF_TIME, PHASE_END = "half-time", "end of phase I"
 class Parameters(NamedTuple):
     """Geometries (global size, local size, local areas), and how finely each is trained and drawn."""
 
-    geometries: tuple[tuple[int, int, int], ...] = ((88, 3, 4), (16, 12, 4))
-    mask_ratio: float = 0.5
-    half_times: float = 1.6  # for so long
-    curve_points: int = 200
-    marks: int = 14
-    step_size: float = 0.4
-    samples: int = 4  # few, so that trainings differ visibly
-    seeds: int = 12
+    geometries: tuple[Sizes, ...] = ((88, 3, 4), (16, 12, 4))
+    mask_ratio: Share = 0.5
+    half_times: Positive = 1.6  # for so long
+    curve_points: Several = 200
+    marks: Count = 14
+    step_size: Positive = 0.4
+    samples: Count = 4  # few, so that trainings differ visibly
+    seeds: Count = 12
 
 
 COLUMNS = {
@@ -62,16 +64,17 @@ QUICK: dict[str, Any] = {"curve_points": 60, "marks": 10, "seeds": 3}
 
 def data(p: Parameters) -> Table:
     """Of a local query, everything drawn: the exact curve, and mean and spread over trainings and local patches."""
+    settings = [dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio) for sizes in p.geometries]
+    systems = [dy.reduce(setting, "local") for setting in settings]
+    gaps = [setting.information_gap for setting in settings]
     parts: list[Table] = []
-    for sizes in p.geometries:
-        setting = dy.Setting(dy.Geometry.single_cluster(*sizes), mask_ratio=p.mask_ratio)
-        system = dy.reduce(setting, "local")
+    for sizes, setting, system, gap in zip(p.geometries, settings, systems, gaps, strict=True):
         half = float(dy.integrate(system, until=("target", 0.5)).t[-1])
         every = math.ceil(p.half_times * half / p.step_size / p.marks)
         t = p.step_size * every * np.arange(p.marks + 1)
         flow = dy.integrate(system, t_end=t[-1], t_eval=np.linspace(0, t[-1], p.curve_points))
         trained = _train(setting, range(sizes[0], int(setting.geometry.patches)), every, p)
-        fixed: dict[str, Any] = {"gap": setting.information_gap, "areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}"}
+        fixed: dict[str, Any] = {"gap": gap, "areas": f"{sizes[0]} + {sizes[2]}×{sizes[1]}"}
         moments = {HALF_TIME: half, PHASE_END: end_of_first_phase(flow)}
         parts += [
             rows(**fixed, coordinate="", source=name, t=moment, value=np.nan, spread=np.nan)
@@ -107,7 +110,7 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     axes = figure.subplots(3, len(gaps), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 3, 2))
     names = [name for name in distinct(table["coordinate"]) if name]
     shown = [[name for name in names if name.startswith(kind)] for kind in ("fp", "attention", "pp")]
-    for letter, column, gap in zip("ab", axes.T, gaps, strict=True):
+    for letter, column, gap in zip(ascii_lowercase, axes.T, gaps, strict=False):
         panel = select(table, gap=gap)
         column[0].set_title(
             rf"({letter}) $\Delta = {gap:+.2f}$: areas of {panel['areas'][0]} patches", loc="left", pad=14

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
+from dynamics.errors import accept
 from figures import maps, style
 from figures.moments import crossing
+from figures.ranges import Count, Positive, Seed, Share, Whole
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -32,15 +34,15 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """How the photograph is cut, how the transformer is trained, and the areas whose queries are shown."""
 
-    grid: tuple[int, int] = (14, 14)
-    areas: int = 8
-    seed: int = 0
-    mask_ratio: float = 0.5
-    step_size: float = 0.25
-    samples: int = 256
-    half_times: float = 1.2  # train for so many of the longest one predicted
-    records: int = 200
-    query_areas: tuple[int, ...] = (0, 5, 7)
+    grid: tuple[Count, Count] = (14, 14)
+    areas: Count = 8
+    seed: Seed = 0
+    mask_ratio: Share = 0.5
+    step_size: Positive = 0.25
+    samples: Count = 256
+    half_times: Positive = 1.2  # train for so many of the longest one predicted
+    records: Count = 200
+    query_areas: tuple[Whole, ...] = (0, 5, 7)
 
 
 COLUMNS = {
@@ -63,10 +65,12 @@ def data(p: Parameters) -> Table:
     area = setting.geometry.area_of[0]
     members = [np.flatnonzero(area == m) for m in range(int(area.max()) + 1)]
     systems = [dy.reduce(setting, int(patches[len(patches) // 2]), "mean-field") for patches in members]
+    expected = f"areas of the picture, 0 to {len(members) - 1}"
+    accept(max(p.query_areas) < len(members), "query_areas", p.query_areas, expected)
+    model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
     half = np.array([math.exp(dy.integrate(system, until=("target", 0.5)).log_t[-1]) for system in systems])
 
     every = math.ceil(p.half_times * half.max() / p.step_size / p.records)
-    model = dy.FiniteTransformer(setting, seed=p.seed, basis="coordinates")
     shown = sys.stderr.isatty()
     training = model.train(p.step_size, every * p.records, samples=p.samples, every=every, progress=shown)
     measured = np.array([crossing(training.t, training.of(q).attention["target"], 0.5) for q in range(area.size)])

@@ -10,6 +10,8 @@ as log t/(2C), until masked patches of the query's own area compete (mean-field)
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,8 @@ import numpy.typing as npt
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import style
+from figures.moments import until_half_time
+from figures.ranges import Count, Digits, Kappas, Positive, Several, Share, Window, corners
 from figures.table import Table, distinct, rows, select, stack
 
 if TYPE_CHECKING:
@@ -32,6 +36,10 @@ DERIVED = "derived"  # in place of a closure: the power of P that Υ_target/Φ_t
 HALF_TIME, LOSS = "half-time", "late loss"
 FIRST = -12.0  # log t at which the flow with Υ at zero starts
 FROM = 10.0  # half-times, from where Υ_target is held against its late growth
+
+NOTHING = dict.fromkeys(
+    ("fp.target", "fp.global", "fp.other", "pp.target", "pp.global", "pp.other", "pp.self"), math.nan
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -53,17 +61,17 @@ SAID = {
 class Parameters(NamedTuple):
     """κc, κs and the P of (a); P, mask ratio and areas of (b) and (c), of which the local ones take a share."""
 
-    kappas: tuple[float, float] = (0.98, 0.3)
-    log10_patches: tuple[float, ...] = tuple(np.linspace(2, 14, 25).tolist())
-    finite: tuple[int, ...] = (100, 200, 400, 1000, 2000, 4000, 10000)
-    mask_ratio: float = 0.5
-    local_sizes: tuple[int, ...] = (2, 3, 4, 6, 8, 12, 24)
-    areas: tuple[int, int] = (72, 24)  # patches of the global area, of all local ones
-    late: float = 1e4  # in half-times
-    wide_log10_patches: float = 6.0  # of (c)
-    wide_sizes: tuple[int, ...] = (2, 3, 6, 12)
-    from_to: tuple[float, float] = (0.1, 1e6)  # in half-times
-    points: int = 100
+    kappas: Kappas = (0.98, 0.3)
+    log10_patches: tuple[Digits, ...] = tuple(np.linspace(2, 14, 25).tolist())
+    finite: tuple[Several, ...] = (100, 200, 400, 1000, 2000, 4000, 10000)
+    mask_ratio: Share = 0.5
+    local_sizes: tuple[Count, ...] = (2, 3, 4, 6, 8, 12, 24)
+    areas: tuple[Count, Count] = (72, 24)  # patches of the global area, of all local ones
+    late: Positive = 1e4  # in half-times
+    wide_log10_patches: Digits = 6.0  # of (c)
+    wide_sizes: tuple[Several, ...] = (2, 3, 6, 12)
+    from_to: Window = (0.1, 1e6)  # in half-times
+    points: Several = 100
 
 
 COLUMNS = {
@@ -84,40 +92,57 @@ def data(p: Parameters) -> Table:
     """Φ and Υ at the half-time against P, what holding Υ at zero changes, and Υ_target after the half-time."""
     kappa_c, kappa_s = p.kappas
     parts = list[Table]()
-    for x in p.log10_patches:
-        parts += _at_half_time(dy.Geometry.scaling(x, kappa_c, kappa_s), 10 ** (kappa_s * x), "mean-field", p)
-    predicted = dy.exponent("pp-over-fp", kappa_c, kappa_s, mask_ratio=p.mask_ratio).predicted
-    fixed: dict[str, Any] = {"part": MAGNITUDE, "closure": DERIVED, "patches": np.nan, "local_size": np.nan}
-    parts.append(rows(**fixed, quantity="power of P", t_over_T=1.0, value=math.nan if predicted is None else predicted))
-    for patches in p.finite:
-        size = round(patches**kappa_s)  # whole areas, as near to the scaling as they come
-        number = round((patches - patches**kappa_c) / size)
-        geometry = dy.Geometry.single_cluster(patches - number * size, size, number)
-        parts += _at_half_time(geometry, size, "exact", p)
-    for size in progress_of(p.local_sizes, "position: area sizes"):
-        parts += _held(size, p)
-    for size in p.wide_sizes:
-        parts += _later(size, p)
+    with corners() as measure:
+        for x in p.log10_patches:
+            found = measure(_at_half_time, p, "mean-field", dy.Geometry.scaling, x, *p.kappas, missing=NOTHING)
+            parts += _magnitudes_at(found, "mean-field", 10.0**x, 10 ** (kappa_s * x))
+        exponent = measure(_exponent, p)
+        fixed: dict[str, Any] = {"part": MAGNITUDE, "closure": DERIVED, "patches": np.nan, "local_size": np.nan}
+        parts.append(rows(**fixed, quantity="power of P", t_over_T=1.0, value=exponent))
+    with corners() as measure:
+        for patches in p.finite:
+            size = round(patches**kappa_s)  # whole areas, as near to the scaling as they come
+            number = round((patches - patches**kappa_c) / size)
+            sizes = patches - number * size, size, number
+            found = measure(_at_half_time, p, "exact", dy.Geometry.single_cluster, *sizes, missing=NOTHING)
+            parts += _magnitudes_at(found, "exact", float(patches), float(size))
+    with corners() as measure:
+        for size in progress_of(p.local_sizes, "position: area sizes"):
+            parts += _held(size, measure(_without, p, size, missing=(math.nan, math.nan)), p)
+    with corners() as measure:
+        for size in p.wide_sizes:
+            parts.append(_later(size, measure(_afterwards, p, size), p))
     return stack(parts)
 
 
-def _at_half_time(geometry: dy.Geometry, size: float, closure: Closure, p: Parameters) -> list[Table]:
+def _at_half_time(
+    p: Parameters, closure: Closure, geometry: Callable[..., dy.Geometry], *sizes: float
+) -> dict[str, float]:
     """Every coordinate at T."""
-    system = dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local", closure)
-    flow = dy.integrate(system, until=("target", 0.5), rtol=1e-9, atol=1e-15)  # Υ is as small as 1/P
-    fixed: dict[str, Any] = {"part": MAGNITUDE, "closure": closure, "patches": float(geometry.patches)}
-    values = zip(system.names, flow.y[:, -1], strict=True)
-    return [rows(**fixed, local_size=float(size), quantity=name, t_over_T=1.0, value=value) for name, value in values]
+    system = dy.reduce(dy.Setting(geometry(*sizes), mask_ratio=p.mask_ratio), "local", closure)
+    flow = until_half_time(system, rtol=1e-9, atol=1e-15)  # Υ is as small as 1/P
+    return dict(zip(system.names, flow.y[:, -1].tolist(), strict=True))
 
 
-def _held(size: int, p: Parameters) -> list[Table]:
+def _magnitudes_at(found: dict[str, float], closure: Closure, patches: float, size: float) -> list[Table]:
+    fixed: dict[str, Any] = {"part": MAGNITUDE, "closure": closure, "patches": patches, "local_size": size}
+    return [rows(**fixed, quantity=name, t_over_T=1.0, value=value) for name, value in found.items()]
+
+
+def _exponent(p: Parameters) -> float:
+    """The derived power of P that Υ_target/Φ_target is."""
+    predicted = dy.exponent("pp-over-fp", *p.kappas, mask_ratio=p.mask_ratio).predicted
+    return math.nan if predicted is None else predicted
+
+
+def _without(p: Parameters, size: int) -> tuple[float, float]:
     """Half-time and late loss with Υ held at zero, over those with it free."""
     from scipy.integrate import solve_ivp
 
     geometry = dy.Geometry.single_cluster(p.areas[0], size, p.areas[1] // size)
     setting = dy.Setting(geometry, mask_ratio=p.mask_ratio)
     system = dy.reduce(setting, "local")
-    log_half = dy.half_time(system)
+    log_half = dy.log_half_time(system)
     log_end = log_half + math.log(p.late)
     free = np.array([name.startswith("fp") for name in system.names])
 
@@ -132,25 +157,29 @@ def _held(size: int, p: Parameters) -> list[Table]:
     held = solve_ivp(rate, (FIRST, log_end), system.initial, **solver)
     late = dy.integrate(system, log_t_end=log_end).loss[-1], system.loss(held.y[:, -1])
     floor = setting.loss_floor_of("local")
-    found = {HALF_TIME: math.exp(held.t_events[0][0] - log_half), LOSS: (late[1] - floor) / (late[0] - floor)}
-    fixed: dict[str, Any] = {"part": HELD, "closure": "exact", "patches": float(geometry.patches)}
-    times = {HALF_TIME: 1.0, LOSS: p.late}
-    return [
-        rows(**fixed, local_size=float(size), quantity=name, t_over_T=times[name], value=value)
-        for name, value in found.items()
-    ]
+    return math.exp(held.t_events[0][0] - log_half), (late[1] - floor) / (late[0] - floor)
 
 
-def _later(size: int, p: Parameters) -> list[Table]:
+def _held(size: int, found: tuple[float, float], p: Parameters) -> list[Table]:
+    patches = float(p.areas[0] + p.areas[1] // size * size)
+    fixed: dict[str, Any] = {"part": HELD, "closure": "exact", "patches": patches, "local_size": float(size)}
+    named = zip((HALF_TIME, LOSS), (1.0, p.late), found, strict=True)
+    return [rows(**fixed, quantity=name, t_over_T=t, value=value) for name, t, value in named]
+
+
+def _afterwards(p: Parameters, size: int) -> Array:
     """Υ_target along the flow."""
     kappa_s = math.log10(size) / p.wide_log10_patches
     geometry = dy.Geometry.scaling(p.wide_log10_patches, p.kappas[0], kappa_s)
     system = dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local", "mean-field")
-    t = np.geomspace(*p.from_to, p.points)
-    half = math.exp(dy.half_time(system))
-    flow = dy.integrate(system, t_end=half * t[-1], t_eval=half * t)
-    fixed: dict[str, Any] = {"part": LATER, "closure": "mean-field", "patches": float(geometry.patches)}
-    return [rows(**fixed, local_size=float(size), quantity="pp.target", t_over_T=t, value=flow["pp.target"])]
+    t = dy.half_time(system) * np.geomspace(*p.from_to, p.points)
+    return dy.integrate(system, t_end=t[-1], t_eval=t)["pp.target"]
+
+
+def _later(size: int, found: Any, p: Parameters) -> Table:
+    patches = 10.0**p.wide_log10_patches
+    fixed: dict[str, Any] = {"part": LATER, "closure": "mean-field", "patches": patches, "local_size": float(size)}
+    return rows(**fixed, quantity="pp.target", t_over_T=np.geomspace(*p.from_to, p.points), value=found)
 
 
 def slopes(table: Table) -> dict[str, float]:
@@ -209,7 +238,7 @@ def _changes(axes: Axes, part: Table, p: Parameters) -> None:
 
 def _growth(axes: Axes, part: Table) -> None:
     """Υ_target, and its growth as derived from 10 T on."""
-    for size, look in zip(distinct(part["local_size"]), style.LOOK.values(), strict=True):
+    for size, look in zip(distinct(part["local_size"]), cycle(style.LOOK.values()), strict=False):
         curve = select(part, local_size=size)
         # Φ + Υ grows as ½ log t, and Υ as Φ/(C − 1): results late-mean-field-finite, late-pp
         line = {key: look[key] for key in ("color", "linestyle")}

@@ -11,6 +11,8 @@ of its area.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy.typing as npt
 import dynamics as dy
 from derivations._progress import progress_of
 from figures import plane, style
+from figures.moments import until_half_time
+from figures.ranges import Log10, Rungs, Several, Share, Tolerance, corners
 from figures.table import Table, distinct, rows
 
 if TYPE_CHECKING:
@@ -33,12 +37,12 @@ Array = npt.NDArray[np.float64]
 class Parameters(NamedTuple):
     """How fine the map is, and at which numbers of patches it is measured."""
 
-    points: int = 40  # along each side, an even number
-    rungs: tuple[float, float] = (500.0, 1000.0)  # log10 P, between which slopes are taken
-    log10_patches: float = 30.0  # where phases are counted
-    finite: tuple[float, float] = (3.0, 6.0)  # log10 P of the borders
-    mask_ratio: float = 0.5
-    rtol: float = 1e-4  # of the flows whose phases are counted
+    points: Several = 40  # along each side
+    rungs: Rungs = (500.0, 1000.0)  # log10 P, between which slopes are taken
+    log10_patches: Log10 = 30.0  # where phases are counted
+    finite: tuple[Log10, Log10] = (3.0, 6.0)  # log10 P of the borders
+    mask_ratio: Share = 0.5
+    rtol: Tolerance = 1e-4  # of the flows whose phases are counted
 
 
 COLUMNS = {
@@ -48,7 +52,7 @@ COLUMNS = {
     "exponent": "slope of log T in log P between the two rungs",
     "plateau": "slope of Φ_global at T in log P between the two rungs",
     "phases": "number of phases before T, at log10_patches",
-    "lead_low": "log of the rate of Φ_global over that of Φ_target at Q = 0, at the first finite P; nan: no local area",
+    "lead_low": "log of the rate of Φ_global over that of Φ_target at Q = 0, at the first finite P",
     "lead_high": "the same at the second",
 }
 QUICK: dict[str, Any] = {"points": 12}
@@ -59,36 +63,48 @@ def data(p: Parameters) -> Table:
     middles = ((np.arange(n) + 0.5) / n for n in (p.points, p.points + 1))
     kappa_c, kappa_s = (side.ravel() for side in np.meshgrid(*middles))
     pairs = list(zip(kappa_c.tolist(), kappa_s.tolist(), strict=True))
-    found = [_measure(p, *pair) for pair in progress_of(pairs, "regimes: points")]
-    columns = dict(zip(list(COLUMNS)[3:], zip(*found, strict=True), strict=True))
-    return rows(kappa_c=kappa_c, kappa_s=kappa_s, gap=plane.gap(kappa_c, kappa_s), **columns)
+    found: dict[str, Any] = {}
+    for names, measured in MEASURES.items():
+        with corners() as measure:
+            bar = progress_of(pairs, f"regimes: {names[0]}")
+            each = [measure(measured, p, *pair, missing=(math.nan,) * len(names)) for pair in bar]
+        found |= dict(zip(names, zip(*each, strict=True), strict=True))
+    return rows(kappa_c=kappa_c, kappa_s=kappa_s, gap=plane.gap(kappa_c, kappa_s), **found)
 
 
-def _measure(p: Parameters, kappa_c: float, kappa_s: float) -> tuple[float, float, int, float, float]:
-    """The columns but the first three."""
+def _reduced(p: Parameters, log10_patches: float, *kappas: float) -> dy.System:
+    geometry = dy.Geometry.scaling(log10_patches, *kappas)
+    return dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local", "mean-field")
 
-    def reduced(log10_patches: float) -> dy.System:
-        geometry = dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)
-        return dy.reduce(dy.Setting(geometry, mask_ratio=p.mask_ratio), "local", "mean-field")
 
-    rungs = [reduced(x) for x in p.rungs]
+def _slopes(p: Parameters, *kappas: float) -> tuple[float, float]:
+    """Of log T and of Φ_global at T."""
+    rungs = [_reduced(p, x, *kappas) for x in p.rungs]
     log_patches = np.array([system.setting.geometry.log_patches for system in rungs])
-    log_half = np.array([dy.half_time(system) for system in rungs])
+    log_half = np.array([dy.log_half_time(system) for system in rungs])
     fp_global = np.array([dy.plateau(system) for system in rungs]) * log_patches
     exponent, plateau = (float(np.diff(values)[0] / np.diff(log_patches)[0]) for values in (log_half, fp_global))
+    return exponent, plateau
+
+
+def _phases(p: Parameters, *kappas: float) -> tuple[int]:
     tolerances: dict[str, Any] = {"method": "RK45", "rtol": p.rtol, "atol": p.rtol / 100}
-    phases = len(dy.integrate(reduced(p.log10_patches), until=("target", 0.5), **tolerances).phases)
-    low, high = (_lead(reduced, x) for x in p.finite)
-    return exponent, plateau, phases, low, high
+    system = _reduced(p, p.log10_patches, *kappas)
+    return (len(until_half_time(system, **tolerances).phases),)
 
 
-def _lead(reduced: Any, log10_patches: float) -> float:
-    try:
-        system = reduced(log10_patches)
-    except ValueError:  # not one local area
-        return math.nan
+def _lead(p: Parameters, *kappas: float, at: int) -> tuple[float]:
+    system = _reduced(p, p.finite[at], *kappas)
     rate = dict(zip(system.names, np.abs(system.rate(system.initial)), strict=True))
-    return float(np.log(rate["fp.global"] / rate["fp.target"]))
+    return (float(np.log(rate["fp.global"] / rate["fp.target"])),)
+
+
+MEASURES: dict[tuple[str, ...], Callable[..., tuple[float, ...]]] = {
+    ("exponent", "plateau"): _slopes,
+    ("phases",): _phases,
+    ("lead_low",): partial(_lead, at=0),
+    ("lead_high",): partial(_lead, at=1),
+}
 
 
 def draw(figure: Figure, table: Table, p: Parameters) -> None:

@@ -110,7 +110,7 @@ def follow(rule, stop, tolerance=1e-10):
         return mpmath.log(mpmath.expm1(state[-1])), state[:-1]
 
 
-def half_time(log10_patches, kappa_c, kappa_s, mask_ratio=0.5, latent=1, tolerance=1e-10, seen_at=None):
+def at_half_time(log10_patches, kappa_c, kappa_s, mask_ratio=0.5, latent=1, tolerance=1e-10, seen_at=None):
     """log T, y and the mean attention on the target at T: where that, or that with every latent at `seen_at`, is ½."""
     given = (log10_patches, kappa_c, kappa_s, mask_ratio)
     with mpmath.workdps(50):

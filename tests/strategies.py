@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import dynamics as dy
+from dynamics.geometry import of_rows
 
 
 def _without_gaps(row):
@@ -15,7 +16,7 @@ def geometries(draw, most_patches=7, most_clusters=3, most_areas=3):
     patches = draw(st.integers(3, most_patches))
     label = st.integers(0, most_areas - 1)
     rows = draw(st.lists(st.lists(label, min_size=patches, max_size=patches), min_size=1, max_size=most_clusters))
-    return dy.Geometry.from_labels([_without_gaps(row) for row in rows])
+    return of_rows([_without_gaps(row) for row in rows])
 
 
 @st.composite
@@ -25,7 +26,7 @@ def geometries_of_classes(draw, most_patches=24, most_clusters=3, most_areas=3):
     label = st.integers(0, most_areas - 1)
     row = st.lists(label, min_size=len(sizes), max_size=len(sizes))
     rows = draw(st.lists(row, min_size=1, max_size=most_clusters))
-    return dy.Geometry.from_labels([np.repeat(_without_gaps(labels), sizes) for labels in rows])
+    return of_rows([np.repeat(_without_gaps(labels), sizes) for labels in rows])
 
 
 @st.composite

@@ -332,3 +332,6 @@ def test_an_inequality_has_no_code():
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="language='fortran': expected one of python, c, julia, mathematica"):
         code.write(Stated(x), "fortran")
+    for wrong in (3, None, ["c"], b"c", {"c": 1}, 1.5):
+        with pytest.raises(ValueError, match=r"^language=.*: expected one of python, c, julia, mathematica"):
+            code.write(Stated(x), wrong)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import dynamics as dy
+from derivations import _csv
 from derivations._shell import user_path
 from dynamics import commands
 from dynamics.__main__ import COMMANDS, _own, main
@@ -73,7 +74,14 @@ def same(path, curve):
 NOT_OPTIONS = {"setting", "geometry", "system", "self", "progress", "first", "second"}
 STAGES = {
     "integrate": [dy.Geometry.single_cluster, dy.Geometry.scaling, dy.Setting, dy.reduce, dy.integrate],
-    "phases": [dy.Geometry.from_labels, dy.Geometry.from_image, dy.Setting, dy.reduce, dy.integrate],
+    "phases": [
+        dy.Geometry.from_labels,
+        dy.Geometry.from_maps,
+        dy.Geometry.from_image,
+        dy.Setting,
+        dy.reduce,
+        dy.integrate,
+    ],
     "descend": [dy.Setting, dy.reduce, dy.descend],
     "train": [dy.Setting, dy.FiniteTransformer, dy.FiniteTransformer.train],
     "compare": [dy.Setting, dy.reduce, dy.descend, dy.FiniteTransformer, dy.FiniteTransformer.train, dy.compare],
@@ -332,12 +340,21 @@ STEPS = ("--step-size", "0.5", "--steps", "4")
     ("flags", "geometry"),
     [
         (("--labels", "areas.txt"), dy.Geometry.from_labels([[0, 0, 1, 1], [0, 1, 1, 2]])),
+        (("--maps", "map.txt"), dy.Geometry.from_maps([[0, 0, 1], [0, 2, 1]])),
+        (("--maps", "maps.txt"), dy.Geometry.from_maps([[[0, 0, 1], [0, 2, 1]], [[0, 1, 1], [0, 0, 1]]])),
+        (("--maps", "maps.json"), dy.Geometry.from_maps([[[0, 0, 1], [0, 2, 1]], [[0, 1, 1], [0, 0, 1]]])),
+        (("--maps", "[[0,0,1],[0,2,1]]"), dy.Geometry.from_maps([[0, 0, 1], [0, 2, 1]])),
+        (("--labels", "square.txt", "--grid", "3,1"), dy.Geometry.from_labels([[0, 0, 1]] * 3, grid=(3, 1))),
         (("--image", "a.png", "--grid", "2,2", "--areas", "2", "--image-seed", "3"), None),
         (("--image", "--grid", "2,3", "--areas", "2"), dy.Geometry.from_image(grid=(2, 3), areas=2)),
     ],
 )
 def test_areas_come_from_files_and_pictures(capsys, flags, geometry):
     Path("areas.txt").write_text("0 0 1 1\n0, 1, 1, 2\n", encoding="utf-8")
+    Path("map.txt").write_text("0 0 1\n0, 2, 1\n", encoding="utf-8")
+    Path("maps.txt").write_text("\ufeff\n0 0 1\n0 2 1\n \n\n0 1 1\n0 0 1\n", encoding="utf-8")
+    Path("maps.json").write_text(" [[[0,0,1],[0,2,1]], [[0,1,1],[0,0,1]]]\n", encoding="utf-8")
+    Path("square.txt").write_text("0 0 1\n" * 3, encoding="utf-8")
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("a.png")
     geometry = geometry or dy.Geometry.from_image(pixels, (2, 2), 2, 3)
@@ -379,10 +396,10 @@ def test_a_sweep_goes_over_processes_and_geometries_and_says_what_failed(capsys)
     read = pd.read_csv("a.csv")
     assert read["error"].fillna("").tolist() == ["local_size=0: expected a whole number in [1, 10000000]", "", ""]
     system = dy.reduce(dy.Setting(dy.Geometry.single_cluster(4, 3, 2)), "local")
-    assert read["half_time"].tolist()[2] == pytest.approx(dy.half_time(system), rel=1e-14)
+    assert read["log_half_time"].tolist()[2] == pytest.approx(dy.log_half_time(system), rel=1e-14)
     status, lines = ran(capsys, *sweep)
     assert [line.split()[0] for line in lines] == ["local_size", "0", "2", "3", "3"]
-    assert float(lines[2].split()[1]) == read["half_time"].tolist()[1]
+    assert float(lines[2].split()[1]) == read["log_half_time"].tolist()[1]
 
 
 def drawn(path, top):
@@ -434,7 +451,11 @@ def test_phases_and_their_picture(capsys, suffix):
     flow = dy.integrate(SYSTEM, until=("target", 0.5))
     status, lines = ran(capsys, "phases", *LOCAL, "--until", "target,0.5", "--out", "a.csv", "--plot", f"a{suffix}")
     assert status == 0
-    assert [line.split()[0] for line in lines[:2]] == [phase.name for phase in flow.phases]
+    assert lines[0].split("  ")[0] == "phase"
+    for line, phase in zip(lines[1:3], flow.phases, strict=True):
+        said, moments = line.split(), (phase.start, phase.end, phase.log_start, phase.log_end)
+        assert said[:5] == [phase.name, *(f"{moment:.6g}" for moment in moments)]
+        assert line.endswith(phase.ended_by)
     read = pd.read_csv("a.csv")
     assert read["log_end"].tolist() == [phase.log_end for phase in flow.phases]
     assert read["fp.global"].tolist() == [phase.state[1] for phase in flow.phases]
@@ -465,6 +486,35 @@ def test_a_file_says_what_made_it_and_is_made_again_to_the_bit(capsys):
             read = [pd.read_csv(path).drop(columns="made_by") for path in (name, f"again-{name}")]
             pd.testing.assert_frame_equal(*read, check_exact=True)
     assert ran(capsys, "info", "flow.npz", "--rerun", "--plot", "a.pdf")[1][-1] == "a.pdf"
+
+
+def test_clusters_that_look_like_a_grid_are_swept_and_made_again(capsys):
+    Path("square.txt").write_text("0 0 1\n" * 3, encoding="utf-8")
+    sweep = ["sweep", "--labels", "square.txt", "--query", "0", "--over", "latent=0.5,1", "--measure", "loss_floor"]
+    assert main([*sweep, "--out", "a.csv"]) == 2
+    assert re.match(r"labels=.*: expected grid= .* \(from a shell --maps\)", said(capsys.readouterr().err))
+    assert ran(capsys, *sweep, "--grid", "1,3", "--out", "a.csv")[0] == 0
+    assert _csv.read(Path("a.csv"), "a table")[1]["study"]["base"] == {"query": 0, "labels": [[0, 0, 1]] * 3}
+    assert ran(capsys, "info", "a.csv", "--rerun")[1][-1] == "made again: the same numbers, to the bit"
+
+
+def test_a_table_of_logarithms_called_half_time_is_told_from_one_of_today(capsys):
+    sweep = ("sweep", *LOCAL, "--over", "latent=0.5,1", "--out", "a.csv")
+    assert ran(capsys, *sweep)[0] == 0
+    cells, made = _csv.read(Path("a.csv"), "a table")
+    made["versions"]["attention-dynamics"], made["study"]["measure"] = "0.0.9", ["half_time"]
+    made["measure"] = {"half_time": made["measure"]["log_half_time"]}
+    cells = {name.removeprefix("log_"): column for name, column in cells.items()}
+    _csv.write(Path("a.csv"), cells, made)
+    before = Path("a.csv").read_bytes()
+    for more in ((), ("--measure", "half_time")):
+        assert main([*sweep, *more]) == 2
+        assert "expected a file of this study, but its entry" in said(capsys.readouterr().err)
+    assert Path("a.csv").read_bytes() == before
+    status, lines = ran(capsys, "info", "a.csv", "--rerun", "--out", "b.csv")
+    assert status == 1
+    assert re.match(r"made again: differs by up to .*; attention-dynamics was 0\.0\.9, here ", lines[-2])
+    assert _csv.read(Path("b.csv"), "a table")[1]["versions"]["attention-dynamics"] != "0.0.9"
 
 
 def test_numbers_that_are_not_those_made_again_are_seen(capsys):

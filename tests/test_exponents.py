@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
+from tests.settings import WIDE
 
 
 def grid(n, m):
@@ -109,7 +110,7 @@ def test_what_is_not_derived_says_so():
     of_global = dy.exponent("pp-over-fp", 0.98, 0.3, query="global")
     assert (of_global.predicted, of_global.paper) == (None, None)
     assert of_global.value == pytest.approx(-0.98, abs=2e-6)
-    assert not dy.exponent(dy.half_time, 0.7, 0.6).derived
+    assert not dy.exponent(dy.log_half_time, 0.7, 0.6).derived
     assert not dy.exponent("half-time", 0.5, 0.6).derived
 
 
@@ -126,9 +127,9 @@ def test_the_bound_of_the_paper_stands_beside_the_exponent(ratio, factor):
 def test_no_lock_of_one_of_several_latents_is_stepped_over(law, log10_patches):
     for kappas in ((0.98, 0.3), (None, 0.9)):
         system = dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, *kappas), law, 0.58), "local", "mean-field")
-        assert dy.half_time(system) == pytest.approx(dy.half_time(system, rtol=1e-12), abs=1e-6)
+        assert dy.log_half_time(system) == pytest.approx(dy.log_half_time(system, rtol=1e-12), abs=1e-6)
         flow = dy.integrate(system, until=("target", 0.5, system.setting.law.least_positive), rtol=1e-9, atol=1e-11)
-        assert flow.log_t[-1] == pytest.approx(dy.half_time(system, rtol=1e-12), abs=1e-6)
+        assert flow.log_t[-1] == pytest.approx(dy.log_half_time(system, rtol=1e-12), abs=1e-6)
 
 
 @pytest.mark.slow
@@ -219,12 +220,34 @@ def test_two_phases_begin_where_the_number_of_patches_makes_the_first_rate_large
         assert len(flow.phases) == number
 
 
-def test_any_quantity_of_a_system_may_be_extrapolated():
-    def twice_the_half_time(system):
-        return 2 * dy.half_time(system)
+def scaled(*powers):
+    return dy.reduce(dy.Setting(dy.Geometry.scaling(*powers)), "local", "mean-field")
 
-    found = dy.exponent(twice_the_half_time, 0.7, 0.6)
-    assert found.quantity == "twice_the_half_time"
+
+def test_the_half_time_is_a_time_and_its_logarithm_is_one():
+    for system in (dy.reduce(WIDE, "local"), dy.reduce(WIDE, "global", "mean-field"), scaled(30, 0.98, 0.3)):
+        assert dy.half_time(system) == pytest.approx(math.exp(dy.log_half_time(system)), rel=1e-14)
+        assert dy.half_time(system) == pytest.approx(dy.integrate(system, until=("target", 0.5)).t[-1], rel=1e-6)
+    beyond = scaled(1000, 0.98, 0.3)
+    assert (dy.half_time(beyond), round(dy.log_half_time(beyond), 2)) == (math.inf, 1613.2)
+    two = dy.reduce(dy.Setting(dy.Geometry.scaling(6, 0.98, 0.3), ([0.5, 1.7], [0.5, 0.5])), "local", "mean-field")
+    assert dy.half_time(two) > dy.half_time(two, latent=1.7) == pytest.approx(math.exp(dy.log_half_time(two, 1.7)))
+    with np.errstate(all="raise"):
+        assert dy.half_time(beyond) == math.inf
+
+
+@pytest.mark.parametrize("quantity", [dy.half_time, lambda system: math.nan])
+def test_a_quantity_that_is_no_number_down_the_ladder_is_refused(quantity):
+    with pytest.raises(ValueError, match=r"quantity='(half_time|<lambda>)': expected one that is finite at log10 P = "):
+        dy.exponent(quantity, 0.7, 0.6, ladder=(125, 250, 500, 1000))
+
+
+def test_any_quantity_of_a_system_may_be_extrapolated():
+    def twice_the_log_half_time(system):
+        return 2 * dy.log_half_time(system)
+
+    found = dy.exponent(twice_the_log_half_time, 0.7, 0.6)
+    assert found.quantity == "twice_the_log_half_time"
     assert found.value == pytest.approx(0.8, abs=1e-9)
     assert found.predicted is None
     assert not found.agrees
@@ -236,7 +259,7 @@ def test_the_compiled_solve_is_that_of_scipy():
         log10_patches, kappa_c, kappa_s = rng.uniform(2, 200), rng.uniform(0.55, 0.95), rng.uniform(0.1, 0.5)
         system = dy.reduce(dy.Setting(dy.Geometry.scaling(log10_patches, kappa_c, kappa_s)), "local", "mean-field")
         flow = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12)
-        assert dy.half_time(system, rtol=1e-10) == pytest.approx(flow.log_t[-1], rel=1e-10)
+        assert dy.log_half_time(system, rtol=1e-10) == pytest.approx(flow.log_t[-1], rel=1e-10)
         assert dy.plateau(system, rtol=1e-10) == pytest.approx(
             flow["fp.global"][-1] / system.setting.geometry.log_patches, abs=1e-9
         )

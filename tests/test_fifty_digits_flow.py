@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
-from tests.fifty_digits_flow import GLOBAL, half_time, scaling_rule
+from tests.fifty_digits_flow import GLOBAL, at_half_time, scaling_rule
 
 # log T / log P and Φ_global / log P at T, for P = 10³⁰ by κc, κs: what 8 and 10 rows at tolerance 1e-20 agree on.
 FOUND = {
@@ -43,7 +43,7 @@ def test_the_rule_written_with_fifty_digits_is_the_mean_field(latent, log10_patc
 
 @pytest.mark.parametrize("kappas", FOUND)
 def test_the_half_time_and_the_plateau_are_those_of_fifty_digits(kappas):
-    log_t, y, level = half_time(30, *kappas)
+    log_t, y, level = at_half_time(30, *kappas)
     assert level == pytest.approx(0.5, abs=1e-15)
     assert max(errors(30, log_t, y, FOUND[kappas])) <= 1e-12
     for rtol, atol, most in ((1e-8, 1e-10, 1e-9), (1e-11, 1e-12, 3e-12)):
@@ -54,7 +54,7 @@ def test_the_half_time_and_the_plateau_are_those_of_fifty_digits(kappas):
 @pytest.mark.slow
 @pytest.mark.parametrize("log10_patches", [6, 30])
 def test_the_half_time_of_the_dim_latent_is_that_of_fifty_digits(log10_patches):
-    log_t, y, level = half_time(log10_patches, 0.85, 0.7, latent=TWO_POINT, seen_at=0.1)
+    log_t, y, level = at_half_time(log10_patches, 0.85, 0.7, latent=TWO_POINT, seen_at=0.1)
     system = reduced((0.85, 0.7), TWO_POINT, log10_patches)
     flow = dy.integrate(system, until=("target", float(level)), rtol=1e-11, atol=1e-12)
     assert system.attention(flow.y[:, -1], latent=0.1)["target"] == pytest.approx(0.5, abs=1e-8)
@@ -67,6 +67,6 @@ def test_the_half_time_of_the_dim_latent_is_that_of_fifty_digits(log10_patches):
     ("kappas", "exponent", "plateau"), [((0.98, 0.3), "0.7020", "-0.33000"), ((0.7, 0.6), "0.4020", "-0.00000")]
 )
 def test_the_reference_takes_any_number_of_patches(kappas, exponent, plateau):
-    log_t, y, _ = half_time(300, *kappas)
+    log_t, y, _ = at_half_time(300, *kappas)
     log_patches = 300 * np.log(10)
     assert (f"{float(log_t) / log_patches:.4f}", f"{float(y[GLOBAL]) / log_patches:.5f}") == (exponent, plateau)

@@ -59,7 +59,6 @@ def test_the_border_at_finite_patches_is_where_the_rates_at_the_start_are_said_t
 )
 def test_the_rates_at_the_start_tell_the_number_of_phases_also_of_local_areas_of_few_patches(kappa_c, kappa_s, phases):
     assert plane.gap(0.52, 0.05) < 0  # of the first case: 1.4 patches, of which a masked one sees 0.4
-    columns = regimes._measure(regimes.Parameters(log10_patches=3.0), kappa_c, kappa_s)
-    found = dict(zip(list(regimes.COLUMNS)[3:], columns, strict=True))
-    assert found["phases"] == phases
-    assert (found["lead_low"] > 0) == (phases == 2)
+    p = regimes.Parameters(log10_patches=3.0)
+    assert regimes._phases(p, kappa_c, kappa_s) == (phases,)
+    assert (regimes._lead(p, kappa_c, kappa_s, at=0)[0] > 0) == (phases == 2)

@@ -301,8 +301,8 @@ def test_small_numbers_are_checked_relative_to_themselves():
     ("name", "changes", "message"),
     [
         ("areas", {"local_areas": 20}, "areas cannot be had with local_areas=20: local_areas=20: expected so few"),
-        ("areas", {"target_area": 99}, "areas cannot be had with target_area=99"),
-        ("phases", {"mask_ratio": "half"}, "mask_ratio='half': expected the like of 0.5"),
+        ("areas", {"target_area": 99}, "target_area=99: expected one of the areas 0 to 5 with a masked patch"),
+        ("phases", {"mask_ratio": "half"}, "mask_ratio='half': expected a finite number"),
         ("phases", {"geometries": 3}, r"geometries=3: expected the like of \(\(88"),
         ("claims", {"kappas": 1}, r"claims cannot be had with kappas=1: kappas=1: expected so many"),
         ("gap-of-pictures", {"image": Path("x.png")}, "image=PosixPath.* expected the like of ''"),

@@ -41,7 +41,7 @@ def test_at_the_end_of_a_phase_the_two_rates_meet_or_half_the_attention_is_on_th
     rate = dict(zip(system.names, np.abs(system.rate(first.state)), strict=True))
     assert rate["fp.target"] == pytest.approx(rate["fp.global"], rel=1e-9)
     assert system.attention(second.state)["target"] == pytest.approx(0.5, rel=1e-9)
-    assert second.log_end == pytest.approx(dy.half_time(system), rel=1e-9)
+    assert second.log_end == pytest.approx(dy.log_half_time(system), rel=1e-9)
 
 
 def test_a_phase_that_a_curve_ends_in_is_ended_by_what_ends_the_curve():
@@ -92,7 +92,7 @@ def test_the_wobble_of_a_solver_is_no_phase(log10_patches, method):
     system = dy.reduce(dy.Setting(geometry, ([0, 1], [0.6, 0.4])), "local", "mean-field")
     flow = dy.integrate(system, log_t_end=5.0 * log10_patches, method=method)
     assert names(flow) == ["decoupling", "growth", "late"]
-    assert flow.phases[1].log_end == pytest.approx(dy.half_time(system), rel=1e-6)
+    assert flow.phases[1].log_end == pytest.approx(dy.log_half_time(system), rel=1e-6)
 
 
 def test_a_lead_that_is_lost_and_won_again_makes_phases_and_a_small_one_does_not():
@@ -130,8 +130,8 @@ def test_until_takes_the_latent_of_the_target(closure):
     system = dy.reduce(setting, "local", closure)
     times = [dy.integrate(system, until=("target", 0.5, z), rtol=1e-10, atol=1e-12).log_t[-1] for z in (1.7, 1.0, 0.4)]
     assert times == sorted(times)
-    assert dy.half_time(system) == pytest.approx(times[-1], abs=1e-6)
-    assert dy.half_time(system, latent=1.7) == pytest.approx(times[0], abs=1e-6)
+    assert dy.log_half_time(system) == pytest.approx(times[-1], abs=1e-6)
+    assert dy.log_half_time(system, latent=1.7) == pytest.approx(times[0], abs=1e-6)
     mean = sum(
         w * system.attention_on("target", system.initial[:, None], system.watched(z))[0]
         for z, w in zip(*THREE_VALUES, strict=True)

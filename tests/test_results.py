@@ -174,3 +174,6 @@ def test_no_link_of_the_argument_is_missing():
 def test_an_unknown_result_is_refused_by_name():
     with pytest.raises(ValueError, match="name='fp-rate': expected a result, such as pp-rate, fp-rate-other, "):
         result("fp-rate")
+    for wrong in (3, None, ["fp-rate-target"], b"half-time", {}, 1.5):
+        with pytest.raises(ValueError, match=r"^name=.*: expected a result, such as "):
+            result(wrong)

@@ -45,7 +45,7 @@ def test_the_table_of_the_theory_to_every_digit(kappas):
         assert f"{dy.half_time_exponent(system):.4f}".lstrip("0") == exponent
         assert f"{-abs(dy.plateau(system)):.5f}".replace("0.", ".") == plateau
         flow = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12)
-        assert flow.log_t[-1] == pytest.approx(dy.half_time(system), rel=1e-9)
+        assert flow.log_t[-1] == pytest.approx(dy.log_half_time(system), rel=1e-9)
 
 
 def test_at_a_thousand_powers_of_ten_the_limits_are_near():
@@ -92,7 +92,7 @@ def test_rates_in_logarithms_are_those_in_floats(log10, kappa_c, kappa_s, law, m
 @pytest.mark.parametrize("log10_patches", [2, 3, 4, 5, 6])
 def test_rates_in_logarithms_along_the_whole_flow_to_ten_digits(kappas, log10_patches):
     system = scaled(log10_patches, *kappas)
-    log_half = dy.half_time(system)
+    log_half = dy.log_half_time(system)
     for y in dy.integrate(system, log_t_end=log_half + 12).y.T:
         assert system.rate(y) == pytest.approx(system.as_floats.rate(y), rel=1e-10, abs=1e-300)
 
@@ -105,7 +105,7 @@ def test_plain_python_gives_the_same_rates_and_moments():
     )
     y = np.random.default_rng(0).normal(size=7)
     assert plain.rate(y) == pytest.approx(system.rate(y), rel=1e-13)
-    assert dy.half_time(plain, rtol=1e-6) == pytest.approx(dy.half_time(system, rtol=1e-6), rel=1e-12)
+    assert dy.log_half_time(plain, rtol=1e-6) == pytest.approx(dy.log_half_time(system, rtol=1e-6), rel=1e-12)
 
 
 def test_one_minus_attention_keeps_its_digits_however_far_it_has_locked():
@@ -127,8 +127,8 @@ def test_flows_past_the_range_of_floats_are_saved_continued_and_solved_in_log_ti
     assert np.array_equal(again.log_t, flow.log_t)
     assert [phase.name for phase in again.phases] == ["growth"]
     on = dy.integrate(system, until=("target", 0.5), rtol=1e-10, atol=1e-12, start=again)
-    assert on.log_t[-1] == pytest.approx(dy.half_time(system), rel=1e-10)
-    early = dy.half_time(system) - 1.0
+    assert on.log_t[-1] == pytest.approx(dy.log_half_time(system), rel=1e-10)
+    early = dy.log_half_time(system) - 1.0
     by_log_time = dy.integrate(system, log_t_end=early, variable="log-time", rtol=1e-10, atol=1e-12)
     assert by_log_time.y[0, -1] == pytest.approx(dy.integrate(system, log_t_end=early).y[0, -1], rel=1e-7)
     with pytest.raises(dy.IntegrationError, match="step size"):  # log t = 370: the lock-on takes no float of time
@@ -157,7 +157,7 @@ def test_without_a_global_area_there_are_five_coordinates():
 def test_a_few_areas_fewer_than_one_more_are_legal():
     system = scaled(1, 0.9, 0.05, areas=1.2)
     assert system.rule.but_one[2, 0] < 0  # 0.2 of an area, less one
-    assert dy.half_time(system) == pytest.approx(dy.integrate(system, until=("target", 0.5)).log_t[-1], rel=1e-6)
+    assert dy.log_half_time(system) == pytest.approx(dy.integrate(system, until=("target", 0.5)).log_t[-1], rel=1e-6)
 
 
 @pytest.mark.parametrize("compiled", [True, False])

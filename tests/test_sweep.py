@@ -19,7 +19,11 @@ import pandas as pd
 import pytest
 
 import dynamics as dy
-from derivations import _csv
+from derivations import _csv, source_hash
+from derivations._shell import versions
+from dynamics.identity import identity
+from dynamics.study import measured_rows
+from dynamics.table import _header
 
 ROOT = Path(__file__).parent.parent
 GRID = {"local_size": [4, 6, 8], "closure": ["exact", "mean-field"]}
@@ -327,6 +331,49 @@ def test_what_another_study_left_is_refused_and_kept(tmp_path, monkeypatch, diff
         OTHERS[differs](tmp_path / "a.csv")
     assert [path.name for path in tmp_path.iterdir()] == [left]
     assert (tmp_path / left).read_bytes() == text
+
+
+BEFORE = {"attention-dynamics": "0.1.0"}  # where half_time was the logarithm
+OF_BEFORE = {
+    "another version": (BEFORE, identity(dy.half_time).text),
+    "another code": ({}, "dynamics.moments.half_time 0123456789abcdef"),
+    "both": (BEFORE, "dynamics.moments.half_time 0123456789abcdef"),
+}
+
+
+@pytest.mark.parametrize("differs", OF_BEFORE)
+@pytest.mark.parametrize("left", ["a.csv", "a.csv.part"])
+def test_a_table_of_logarithms_called_half_time_is_never_read_on(tmp_path, monkeypatch, differs, left):
+    at_hand = versions() | {"attention-dynamics": "0.2.0"}
+    monkeypatch.setattr("dynamics.study.versions", lambda: at_hand)
+    then, measure = OF_BEFORE[differs]
+    said = {
+        "grid": {"local_size": [4, 6], "closure": ["mean-field"]},
+        "points": 2,
+        "build": identity(local_query).text,
+        "measure": measure,
+        "equations": source_hash(),
+        "versions": {name: one for name, one in (at_hand | then).items() if name != "matplotlib"},
+    }
+    path = tmp_path / left
+    if left == "a.csv":
+        columns = {"local_size": [4, 6], "closure": ["mean-field"] * 2, "half_time": [4.1, 3.9], "error": ["", ""]}
+        _csv.write(path, columns, said)
+    else:
+        path.write_bytes(_header(said) + b'[0, {"half_time": 4.1}, ""]\n')
+    before = path.read_bytes()
+    entry = "versions" if differs == "another version" else "measure"
+    with pytest.raises(ValueError, match=rf"{left}': expected .*entry '{entry}' differs: remove it, or write to an"):
+        dy.sweep(local_query, said["grid"], dy.half_time, tmp_path / "a.csv")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("measure", [dy.half_time, dy.log_half_time, dy.plateau])
+def test_what_is_read_off_the_half_time_is_solved_side_by_side(monkeypatch, measure):
+    asked = []
+    monkeypatch.setattr("dynamics.moments.remember", lambda systems, *_, **__: asked.append(len(systems)))
+    measured_rows(local_query, measure, [0, 1], {"local_size": [4, 6], "closure": ["mean-field"] * 2})
+    assert asked[0] == 2  # and then one by one what is still missing
 
 
 def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path):

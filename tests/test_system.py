@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dynamics as dy
 from dynamics import occupancy, source
+from dynamics.geometry import of_rows
 from tests.settings import NARROW, ONE, SMALL, THREE, TWO, WIDE
 from tests.strategies import settings_of_learning, systems
 
@@ -179,7 +180,7 @@ def test_relabelling_patches_areas_and_clusters_changes_nothing(setting, seed):
     patches, clusters = generator.permutation(geometry.patches), generator.permutation(geometry.clusters)
     areas = [generator.permutation(n) for n in geometry.areas]
     labels = np.stack([areas[k][geometry.area_of[k]] for k in clusters])[:, patches]
-    renamed = dy.Setting(dy.Geometry.from_labels(labels), setting.latent, setting.mask_ratio, setting.weights[clusters])
+    renamed = dy.Setting(of_rows(labels), setting.latent, setting.mask_ratio, setting.weights[clusters])
     query = int(generator.integers(geometry.patches))
     before, after = (
         dy.reduce(setting, query, merge=False),

@@ -130,12 +130,12 @@ every query, to 1e-12
 """,
     "Measure it over a grid that takes all night, and go on in pandas.": """
  mask_ratio  local_size  half_time
-       0.25           4      4.286
-       0.25           8      3.953
-       0.50           4      4.159
-       0.50           8      3.745
-       0.75           4      4.510
-       0.75           8      3.994
+       0.25           4     72.676
+       0.25           8     52.070
+       0.50           4     64.023
+       0.50           8     42.299
+       0.75           4     90.953
+       0.75           8     54.264
 """,
     "Keep a curve in a file and go on with it tomorrow.": """
 52.6 to 1000: attention 0.9758, loss 6.39e-03

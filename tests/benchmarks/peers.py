@@ -4,7 +4,7 @@ Each ``*_solver(flow, log_ends, ...)`` prepares and compiles, and returns ``run`
 every system of the flow from Q = 0 to its log t of ``log_ends`` and returns the states there, (systems, n).
 
     flow = derived([system, ...])
-    run = heyoka_solver(flow, [dy.half_time(system) + math.log(100), ...])
+    run = heyoka_solver(flow, [dy.log_half_time(system) + math.log(100), ...])
 
 A peer is told where to stop, also where that is the half-time, which ours has to find. What else favours peers: where a
 logarithm begins (a moment later, on the tangent) is looked up before; numbers that are 1, latents and weights are put
