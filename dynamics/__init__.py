@@ -29,7 +29,7 @@ Limits
     max_margin -> MaxMargin     long after attention has locked
 The transformer itself
     FiniteTransformer   NumPy only: loss, gradient, train (or TrainingDiverged)
-    compare             a theory curve with a trained one, coordinate by coordinate
+    compare             a theory curve with a trained one: does it differ by more than was to be expected?
     attention_map, attention_diversity, attention_distance
 Compiled code on this machine
     cache_info -> CacheInfo, cache_clear
@@ -40,13 +40,13 @@ To read the code, in the order of the theory: ``geometry``, ``laws``, ``setting`
 is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``,
 ``rays``, ``source``, ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel),
 ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations),
-``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``solver``, ``phases``, ``failure``,
-``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables), ``files``, ``comparison``, ``margin``
+``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``steps``, ``solver``, ``phases``,
+``failure``, ``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables), ``files``, ``margin``
 (where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times,
 powers of P), ``patterns`` (of attention over the patches); ``modules``, ``walk``, ``identity`` (what a function is
-known by), ``table``, ``orphans``, ``study`` (sweeps over parameters); ``again`` (from a record), ``options``,
-``commands``, ``reports`` (the command line); and beside them, independent of it all, ``samples``, ``backward``,
-``transformer``, ``training``.
+known by), ``table``, ``orphans``, ``study`` (sweeps over parameters); ``again`` (from a record), ``noise``,
+``expectation``, ``comparison`` (what two curves may differ by), ``options``, ``commands``, ``swept``, ``reports`` (the
+command line); and beside them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.
 """
 
 from __future__ import annotations

@@ -57,6 +57,14 @@ def rerun(made_by: Trajectory | Mapping[str, Any]) -> Trajectory:
         raise ValueError(f"made_by: expected all that makes a trajectory; {error} is missing or another") from error
 
 
+def system_of(made: Mapping[str, Any]) -> System:
+    """The reduced system that the record of a flow or a descent says; a ValueError where it does not say enough."""
+    try:
+        return _system(_setting(made), made)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"made_by: expected all that makes a system; {error} is missing or another") from error
+
+
 def _setting(made: Mapping[str, Any]) -> Setting:
     if "labels" in made:
         geometry = of_rows(made["labels"])

@@ -157,6 +157,14 @@ def sampled(setting: Setting, coordinates: Coordinates, samples: int, seed: int)
     )
 
 
+def row_rates(rate_and_loss: Callable[..., Any], rule: Rule, y: Array) -> Array:
+    """The rate that every row would have by itself, (rows, n): what its sample does where the query is masked."""
+    parts, one = [slice(i, i + 1) for i in range(len(rule.weight))], np.ones(1)
+    names = "cluster", "counts", "latents"
+    rows = (rule._replace(**{name: getattr(rule, name)[part] for name in names}, weight=one) for part in parts)
+    return np.array([rate_and_loss(y, row)[0] for row in rows])
+
+
 def _every_area(setting: Setting, coordinates: Coordinates) -> list[list[Area]]:
     """The areas of every cluster, each on its own, with a cell for every class in it."""
     layouts = []

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from derivations._shell import nearest
 from dynamics.closures import ORDER, Closure
 from dynamics.errors import accept, real_number
+from dynamics.expectation import Expectation, Word, expected
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
 from dynamics.shown import SHORT, Sheet, counted, guarded, line, number
@@ -25,15 +26,18 @@ class Difference:
     coordinate: str
     largest: float
     final: float
-    tolerance: float
+    tolerance: float  # what was to be expected, or what was asked for
+    word: Word = "agrees"  # the verdict where the largest difference is within it
 
     @guarded
     def __repr__(self) -> str:
-        numbers = (f"{name} {number(value, SHORT)}" for name, value in vars(self).items() if name != "coordinate")
-        return line("Difference", f"{self.coordinate} {self._verdict()}", *numbers)
+        numbers = (f"{name} {number(getattr(self, name), SHORT)}" for name in ("largest", "final", "tolerance"))
+        return line("Difference", f"{self.coordinate} {self.verdict}", *numbers)
 
-    def _verdict(self) -> str:
-        return "agrees" if self.agrees else "differs"
+    @property
+    def verdict(self) -> str:
+        """Whether it agrees, is consistent with what was to be expected, or differs."""
+        return self.word if self.agrees else "differs"
 
     @property
     def agrees(self) -> bool:
@@ -43,10 +47,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Table of differences, one row a coordinate; ``print`` shows it."""
+    """Table of differences, one row a coordinate; ``print`` shows it, and with `note` what was to be expected."""
 
     rows: tuple[Difference, ...]
     times: int
+    note: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -62,7 +67,8 @@ class Comparison:
     def __repr__(self) -> str:
         differing = sum(not row.agrees for row in self.rows)
         coordinates, times = counted(len(self.rows), "coordinate"), counted(self.times, "time")
-        verdict = f"{differing} of {coordinates} differ" if differing else f"{coordinates} agree"
+        agree = "are consistent" if any(row.word == "consistent" for row in self.rows) else "agree"
+        verdict = f"{differing} of {coordinates} differ" if differing else f"{coordinates} {agree}"
         within = f"tolerance {number(max(row.tolerance for row in self.rows), SHORT)}"
         return line("Comparison", f"{verdict} at {times}", f"largest difference {number(self.largest, SHORT)}", within)
 
@@ -77,21 +83,31 @@ class Comparison:
         """The table, as it is shown."""
         head = ("coordinate", "largest", "final", "tolerance", f"verdict   ({self.times} times)")
         rows = [
-            (row.coordinate, f"{row.largest:.3e}", f"{row.final:.3e}", f"{row.tolerance:.1e}", row._verdict())
+            (row.coordinate, f"{row.largest:.3e}", f"{row.final:.3e}", f"{row.tolerance:.1e}", row.verdict)
             for row in self.rows
         ]
-        return Sheet("", head, tuple(rows))
+        return Sheet("", head, tuple(rows), self.note)
 
 
-def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> Comparison:
+def compare(first: Trajectory, second: Trajectory, tolerance: float | None = None) -> Comparison:
     """Differences of two trajectories at the times they have in common.
 
     Parameters
     ----------
     first, second : Trajectory
         Of the same coordinates, with common times: pass ``t_eval=training.t`` to ``integrate``.
-    tolerance : float
-        Largest absolute difference that counts as agreement.
+    tolerance : float, optional
+        Largest absolute difference that counts as agreement. By default what was to be expected by the records of both:
+        rounding, 1e-12, of the same steps; the O(η) error of descent against the flow, from a descent with half the
+        step, twice over; five standard deviations of a training on samples, to first order in η/B; the solver's
+        tolerance a hundredfold. A difference of closures is never expected. Records that do not say enough, as of a
+        curve made by hand, leave 1e-12.
+
+    Returns
+    -------
+    Comparison
+        Its verdicts are "agrees", to rounding or within `tolerance`; "consistent", within what was to be expected; or
+        "differs". Its note says what was expected, and why; ``agrees`` is whether nothing differs.
 
     Raises
     ------
@@ -101,7 +117,7 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
     for name, curve in (("first", first), ("second", second)):
         accept(isinstance(curve, Trajectory), name, curve, "a Trajectory: a flow, a descent or training.of(query)")
     accept(first.names == second.names, "second", second.names, f"a trajectory of {first.names}")
-    tolerance = accepted(tolerance)
+    tolerance = None if tolerance is None else accepted(tolerance)
     if np.array_equal(first.t, second.t):  # times may repeat: where attention locks on they differ by less than a float
         after = np.arange(len(first.t))
     else:
@@ -111,10 +127,16 @@ def compare(first: Trajectory, second: Trajectory, tolerance: float = 1e-12) -> 
         common &= first.t > 0
     accept(bool(common.any()), "second", "no time in common", "times of the first; t_eval= sets those of a flow")
     difference = np.abs(first.y[:, common] - second.y[:, after[common]])
-    rows = zip(first.names, difference.max(axis=1), difference[:, -1], strict=True)
-    return Comparison(
-        tuple(Difference(name, float(most), float(last), tolerance) for name, most, last in rows), int(common.sum())
-    )
+    if tolerance is None:
+        held_against = expected(first, second, first.t[common])
+    else:
+        held_against = Expectation(np.full(len(difference), tolerance), "agrees", "")
+    rows = zip(first.names, difference.max(axis=1), difference[:, -1], held_against.within, strict=True)
+    found = [
+        Difference(name, float(most), float(last), float(within), held_against.word)
+        for name, most, last, within in rows
+    ]
+    return Comparison(tuple(found), int(common.sum()), held_against.note)
 
 
 def accepted(tolerance: float) -> float:

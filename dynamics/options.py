@@ -74,7 +74,7 @@ HELP: dict[str, tuple[str, str]] = {
     "dimension": ("d", "dimension of the embedding"),
     "basis": ("NAME", "random or coordinates"),
     "threads": ("N", "threads that share the samples"),
-    "tolerance": ("X", "largest difference that counts as agreement; 1e-12 by default"),
+    "tolerance": ("X", "largest difference that counts as agreement; by default what is to be expected by the records"),
     "measure": (
         "NAME,...",
         "log_half_time (by default), half_time, half_time_exponent, plateau, pp_exponent, information_gap, loss_floor",

@@ -18,11 +18,13 @@ from derivations._shell import versions, write_beside, write_picture
 from dynamics import commands
 from dynamics.commands import largest_difference
 from dynamics.comparison import accepted
-from dynamics.drawn import PALETTE
+from dynamics.drawn import put_beside
 from dynamics.errors import accept
+from dynamics.expectation import ROUNDING
 from dynamics.files import columns
 from dynamics.options import Values
 from dynamics.shown import Sheet, number
+from dynamics.swept import draw_table, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +64,7 @@ def phases(given: argparse.Namespace, values: Values) -> int:
 
     def draw(axes: Axes) -> None:
         found.plot(axes)
-        for phase in found.phases[:-1]:
+        for phase in found.phases[1:-1]:  # the first has its mark
             axes.axvline(phase.end if np.isfinite(found.t).all() else phase.log_end, color="0.6", linewidth=0.8)
 
     _finish(given, said, lambda path: _write(path, table, made_by), draw, made_by)
@@ -70,15 +72,16 @@ def phases(given: argparse.Namespace, values: Values) -> int:
 
 
 def compare(given: argparse.Namespace, values: Values) -> int:
-    """Two trajectories; status 1 where they differ."""
-    tolerance = {"tolerance": accepted(values["tolerance"])} if "tolerance" in values else {}
+    """Two trajectories; status 1 where they differ by more than was to be expected."""
+    tolerance = accepted(values["tolerance"]) if values.get("tolerance") is not None else None
     if given.files:
         accept(len(given.files) == 2, "FILE", [str(path) for path in given.files], "two trajectories")
         first, second = (dy.load(path) for path in given.files)
     else:
         first, second = commands.descent_and_training(values)
-    verdict = dy.compare(first, second, **tolerance)
-    made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **tolerance}
+    verdict = dy.compare(first, second, tolerance)
+    held_against = {"expected": verdict.note} if tolerance is None else {"tolerance": tolerance}
+    made_by = {"holds": "comparison", "first": first.provenance, "second": second.provenance, **held_against}
 
     def draw(axes: Axes) -> None:
         first.plot(axes)
@@ -96,31 +99,16 @@ def _verdicts(verdict: Any) -> dict[str, list[Any]]:
 def sweep(given: argparse.Namespace, values: Values) -> int:
     """A quantity over a grid."""
     asked = commands.study(values)
-    numbers = [name for name, axis in asked["over"].items() if not isinstance(axis[0], str)]
+    numbers = [name for name, axis in asked["over"].items() if is_number(axis)]
     accept(given.plot is None or len(numbers) > 0, "plot", str(given.plot), "a parameter of numbers to draw against")
     table = commands.table(asked, given.out, values.get("workers"))
     rows = [] if given.out else [[*table], *zip(*(column.tolist() for column in table.values()), strict=True)]
     failed = sum(bool(error) for error in table["error"])
     said = f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else "")
-    over, name = sorted(asked["over"], key=lambda name: name not in numbers), asked["measure"][0]
+    over, name = list(asked["over"]), asked["measure"][0]
     told = "\n".join([*(" ".join(map(str, row)) for row in rows), said])
-    _finish(given, told, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
+    _finish(given, told, lambda path: None, lambda axes: draw_table(axes, table, over, name), {"study": asked})
     return 0
-
-
-def _draw_table(axes: Axes, table: Columns, over: list[str], name: str) -> None:
-    """A measure against the first parameter, a line for every value of the others."""
-    across, *others = over
-    kinds = list(dict.fromkeys(zip(*(table[one].tolist() for one in others), strict=True))) if others else [()]
-    for i, kind in enumerate(kinds):
-        chosen = np.all([table[one] == value for one, value in zip(others, kind, strict=True)] or [True], axis=0)
-        label = ", ".join(f"{one} = {value}" for one, value in zip(others, kind, strict=True))
-        shown = np.broadcast_to(chosen, table[name].shape)
-        look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*X"[i % 8], "markersize": 3}
-        axes.plot(table[across][shown], table[name][shown], label=label, **look)
-    axes.set(xlabel=across, ylabel=name)
-    if others and len(kinds) <= 12:
-        axes.legend(frameon=False)
 
 
 def info(given: argparse.Namespace, values: Values) -> int:
@@ -201,7 +189,8 @@ def _tabulated(path: Path, said: Mapping[str, Any]) -> Columns:
         return commands.phases_of(dy.rerun(said["provenance"]))
     if said.get("holds") == "comparison":
         first, second = (dy.rerun(said[name]) for name in ("first", "second"))
-        return _verdicts(dy.compare(first, second, said.get("tolerance", 1e-12)))
+        held_against = None if "expected" in said else said.get("tolerance", ROUNDING)  # as it was before 0.2
+        return _verdicts(dy.compare(first, second, held_against))
     how = f"python -m figures {said['figure']}" if "figure" in said else "the script that made it"
     raise ValueError(f"FILE={str(path)!r}: expected a file of python -m dynamics or of Trajectory.save; use {how}")
 
@@ -229,14 +218,15 @@ def _finish(given: argparse.Namespace, said: str, save: Any, draw: Any, made_by:
         save(given.out)
     if given.plot is not None:
         from matplotlib.figure import Figure
+        from matplotlib.style import context
 
-        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
-        with warnings.catch_warnings(), write_beside(given.plot) as partial:
+        style = context(["default", {"svg.hashsalt": "attention-dynamics"}])  # not the user's: the same file every time
+        with warnings.catch_warnings(), style, write_beside(given.plot) as partial:
             warnings.simplefilter("ignore")
+            figure = Figure(figsize=(5.0, 3.4), layout="constrained")
             axes = figure.subplots()
             draw(axes)
             if legend := axes.get_legend():
-                legend.set_bbox_to_anchor((1.02, 0.5))
-                legend.set_loc("center left")
+                put_beside(legend, figure, least=3.2)
             write_picture(figure, partial, given.plot.suffix, given.command, made_by)
     print(*(one for one in (said, given.out, given.plot) if one is not None), sep="\n")

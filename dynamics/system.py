@@ -263,16 +263,11 @@ class System:
             For another closure, or a single sample.
         """
         accept(self.closure == "sampled", "closure", self.closure, "'sampled': the others have no sampling error")
-        rule, count, state = written.rows(self, math.inf), self.options["samples"], self.state(y)
+        count = self.options["samples"]
         accept(count > 1, "samples", count, "2 or more: the spread of one is not known")
-        rate, one = kernel(self.compiled).rate_and_loss, np.full(1, rule.weight.sum())
-        rates = [
-            rate(state, rule._replace(cluster=k, counts=u, latents=z, weight=one))[0]
-            for k, u, z in zip(
-                *(np.split(part, count) for part in (rule.cluster, rule.counts, rule.latents)), strict=True
-            )
-        ]
-        return np.std(rates, axis=0, ddof=1) / math.sqrt(count)
+        assert isinstance(self.rule, Rule)
+        rates = closures.row_rates(kernel(self.compiled).rate_and_loss, self.rule, self.state(y))
+        return self.setting.masked_fraction * np.std(rates, axis=0, ddof=1) / math.sqrt(count)
 
     def f(self, t: float, y: npt.ArrayLike) -> Array:
         """``rate(y)``, with the signature that SciPy's solvers take."""

@@ -193,26 +193,36 @@ class Trajectory:
         made_by = {"kind": self.kind, "provenance": json.dumps(self.provenance)}
         return xr.Dataset(variables, places, made_by).copy(deep=True)
 
-    def plot(self, axes: Axes | None = None, names: str | Sequence[str] | None = None) -> Axes:
+    def plot(
+        self, names: str | Sequence[str] | Axes | None = None, axes: Axes | None = None, *, ax: Axes | None = None
+    ) -> Axes:
         """Draw coordinates against time, or its logarithm where it is no float.
 
         Parameters
         ----------
-        axes : matplotlib.axes.Axes, optional
-            Where to draw; by default a new figure of ``matplotlib.pyplot``.
         names : str or sequence of str, optional
-            Coordinates; by default all.
+            Coordinates; by default all. Axes may come first instead: ``flow.plot(axes)``.
+        axes, ax : matplotlib.axes.Axes, optional
+            Where to draw, by either name; by default a new figure of ``matplotlib.pyplot``.
 
         Returns
         -------
         matplotlib.axes.Axes
             Of a flow (by a spline through its records) or a descent lines, Φ solid and Υ dashed; of a training points,
             filled and open, with the spread as error bars, at some of its records. The colour says what a coordinate is
-            about. Up to 12 have a legend; in axes that have one already only those that are new there.
+            about, a dotted line where phase I ends. Up to 12 have a legend. Several curves in the same axes have
+            markers of their own, by which the legend tells them apart.
+
+        Raises
+        ------
+        KeyError
+            If there is no such coordinate.
+        ValueError
+            If the axes are none, or `axes` and `ax` are different ones.
         """
         from dynamics.drawn import draw
 
-        return draw(self, axes, self.names if names is None else [names] if isinstance(names, str) else list(names))
+        return draw(self, names, axes, ax)
 
 
 class _Listed(tuple[Any, ...]):

@@ -105,10 +105,15 @@ def data(name: str, quick: bool = False, **changes: Any) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """The figure of a table from ``data`` or ``read``, as it is printed."""
+    """The figure of a table from ``data`` or ``read``, as it is printed, in the style of the user's ``rcParams``.
+
+    Fonts, colours, grids and the like are taken as they are set, smaller fonts too; all other sizes are those of
+    print. ``python -m figures`` draws the same file whatever they are.
+    """
+    from figures import style
     from figures.output import ink
 
-    return ink(table)
+    return ink(table, style.users())
 
 
 def read(path: str | Path) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -26,13 +26,15 @@ def compute(name: str, quick: bool, p: Any) -> Table:
         return Table(module(name).data(p), made_by)
 
 
-def ink(table: Table) -> Figure:
-    """The figure of a table; needs no display, and no pyplot."""
+def ink(table: Table, users: Mapping[str, Any] | None = None) -> Figure:
+    """The figure of a table, in our style and what is the user's; needs no display, and no pyplot."""
     name = table.made_by.get("figure", "")
     drawn, p = module(name), parameters(name, **table.made_by.get("parameters", {}))
-    with _named(name, p), matplotlib.style.context(["default", style.RC]):
+    with _named(name, p), matplotlib.style.context(["default", style.RC, dict(users or {})]):
         figure = Figure(figsize=drawn.SIZE, layout="constrained")
         drawn.draw(figure, table, p)
+        if users and "text.color" in users:
+            style.recolour(figure)
         figure.draw_without_rendering()  # while the style holds
     return figure
 

@@ -132,7 +132,7 @@ def draw(figure: Figure, table: Table, p: Parameters) -> None:
     for axis, (name, colours, places) in zip(axes, contours, strict=False):
         lines = axis.contour(x, y, maps[name], list(places), colors=list(colours), linewidths=0.5, linestyles="-")
         axis.clabel(lines, fontsize=7, manual=list(places.values()))
-    axes[1].legend(handles=plane.legend(), loc="upper left")
+    axes[1].legend(handles=plane.legend(), loc="upper left", labelcolor="black")
     _borders(axes[2], x, y, [maps["lead_low"], maps["lead_high"]], p)
     axes[0].set_title(r"(a) $\log T/\log P$, $P\to\infty$", loc="left")
     axes[1].set_title(r"(b) $\Phi_{p\to v_1}(T)/\log P$, $P\to\infty$", loc="left")
@@ -145,4 +145,5 @@ def _borders(axis: Axes, x: Array, y: Array, leads: list[Array], p: Parameters) 
     for lead, colour, line in zip(leads, (style.VERMILLION, style.BLUE), ("-.", (0, (3, 1))), strict=True):
         axis.contour(x, y, lead, [0], colors=colour, linestyles=[line])
         lines += axis.plot([], [], color=colour, linestyle=line)
-    axis.legend(lines, [rf"border at $P = 10^{{{x:g}}}$" for x in p.finite], loc="upper left")
+    labels = [rf"border at $P = 10^{{{x:g}}}$" for x in p.finite]
+    axis.legend(lines, labels, loc="upper left", labelcolor="black")  # on the map, whatever the page

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.4, 7.0  # widths in inches, of one column and of both
 
@@ -46,6 +50,16 @@ RC: dict[str, Any] = {
     "svg.hashsalt": "attention-dynamics",  # the same file every time
 }
 
+# What is the user's in a figure that is drawn from Python; sizes are ours, and whatever our labels are not written for.
+USERS = re.compile(
+    r"(font|text|mathtext|axes|[xy]tick|grid|legend|lines|patch|hatch|errorbar|figure\.(face|edge)color)"
+)
+OURS = re.compile(
+    r"size|pad|spacing|width$|length|scale|margin|loc|layout|\.(top|bottom|left|right)$"
+    r"|usetex|latex|parse_math|language|hinting|kerning"
+)
+PARTS = "color", "edgecolor", "facecolor", "markeredgecolor", "markerfacecolor"  # of an artist
+
 # What a coordinate of a query p is about, and how it is drawn: its colour, line and marker.
 LOOK: dict[str, dict[str, Any]] = {
     "target": {"color": VERMILLION, "linestyle": "-", "marker": "o"},
@@ -68,3 +82,33 @@ SYMBOL = {
 def look(coordinate: str) -> dict[str, Any]:
     """Colour, line and marker of a coordinate, by what it is about."""
     return LOOK[coordinate.rpartition(".")[2]]
+
+
+def users() -> dict[str, Any]:
+    """What the user's rcParams say otherwise than Matplotlib's own, where no size of a figure is at stake.
+
+    A font size is taken where it is smaller than ours, and those of labels and legends with it: larger text does not
+    fit the widths of print.
+    """
+    from matplotlib import rcParams, rcParamsDefault
+
+    names = [name for name in rcParamsDefault if USERS.match(name) and not OURS.search(name)]
+    own: dict[str, Any] = {name: rcParams[name] for name in names if rcParams[name] != rcParamsDefault[name]}
+    smaller = rcParams["font.size"] / RC["font.size"]
+    texts = [name for name in RC if name.endswith(("font.size", "titlesize", "labelsize", "fontsize"))]
+    return own | ({name: smaller * RC[name] for name in texts} if smaller < 1 else {})
+
+
+def recolour(figure: Figure) -> None:
+    """Draw in the colour of the user's text what is drawn in ink, which a dark page would swallow, but on maps."""
+    from matplotlib import rcParams
+    from matplotlib.collections import QuadMesh
+    from matplotlib.colors import to_rgb, to_rgba_array
+
+    ink = to_rgb(INK)
+    maps = [axes for axes in figure.axes if axes.images or any(isinstance(one, QuadMesh) for one in axes.collections)]
+    for artist in figure.findobj(lambda one: getattr(one, "axes", None) not in maps):
+        for part in PARTS:
+            colours = to_rgba_array(getattr(artist, f"get_{part}", lambda: "none")())
+            if len(colours) and bool((colours[:, :3] == ink).all()):
+                getattr(artist, f"set_{part}")(rcParams["text.color"])

@@ -325,7 +325,34 @@ def test_descent_and_training_are_those_of_the_api_and_agree(capsys):
     assert pd.read_csv("verdict.csv")["largest"].tolist() == [row.largest for row in verdict.rows]
     assert ran(capsys, "compare", *OF_TWO, *steps)[0] == 0
     assert ran(capsys, "compare", *OF_TWO, *steps, "--tolerance", "0")[0] == 1
-    assert ran(capsys, "compare", *OF_TWO, *steps, "--samples", "20")[0] == 1
+    status, lines = ran(capsys, "compare", *OF_TWO, *steps, "--samples", "20")
+    assert (status, lines[1].split()[-1]) == (0, "consistent")
+    assert lines[-1] == "expected: 5 standard deviations of a training on 20 samples a step"
+    assert ran(capsys, "compare", *OF_TWO, *steps, "--samples", "20", "--tolerance", "1e-12")[0] == 1
+
+
+def test_the_status_of_a_comparison_is_0_where_curves_differ_by_no_more_than_was_to_be_expected(capsys):
+    times = ("--t-end", "15", "--t-eval", "0.5:15:30")
+    ran(capsys, "integrate", *OF_TWO, *times, "--out", "flow.npz")
+    ran(capsys, "integrate", *OF_TWO, *times, "--closure", "mean-field", "--out", "mean.npz")
+    ran(capsys, "descend", *OF_TWO, "--step-size", "0.5", "--steps", "30", "--out", "steps.csv")
+    ran(capsys, "train", *OF_TWO, "--step-size", "0.5", "--steps", "30", "--samples", "9", "--out", "drawn.csv")
+    found = {}
+    for pair in (("flow.npz", "steps.csv"), ("drawn.csv", "flow.npz"), ("mean.npz", "steps.csv")):
+        status, lines = ran(capsys, "compare", *pair)
+        found[pair] = status, lines[1].split()[-1]
+    assert [*found.values()] == [(0, "consistent"), (0, "consistent"), (1, "differs")]
+
+
+def test_a_comparison_of_before_is_made_again_as_it_was(capsys):
+    ran(capsys, "compare", *OF_TWO, *STEPS, "--samples", "20", "--out", "a.csv")
+    assert ran(capsys, "info", "a.csv", "--rerun")[0] == 0
+    held, made_by = _csv.read(Path("a.csv"), "a table")
+    assert made_by.pop("expected").startswith("expected: 5 standard deviations")
+    held |= {"tolerance": ["1e-12"] * 11, "agrees": ["False"] * 11}  # what a file without it was held against
+    _csv.write(Path("a.csv"), held, {name: value for name, value in made_by.items() if name != "format"})
+    status, lines = ran(capsys, "info", "a.csv", "--rerun")
+    assert (status, lines[-1]) == (0, "made again: the same numbers, to the bit")
 
 
 def test_samples_are_of_the_closure_where_nothing_else_has_any(capsys):
@@ -464,6 +491,23 @@ def test_phases_and_their_picture(capsys, suffix):
             assert json.loads(picture.text["Description"])["provenance"]["kind"] == "flow"
     else:
         assert "mean-field" in Path(f"a{suffix}").read_bytes().decode("latin-1").replace("\0", "")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_a_picture_has_the_same_bytes_again_whatever_the_style_of_the_user(capsys, suffix):
+    import matplotlib as mpl
+
+    grid = ("--over", "latent=0.5,1", "--over", "mask_ratio=0.25,0.5")
+    for command in (
+        ("sweep", *LOCAL, *grid),
+        ("integrate", *LOCAL, "--until", "target,0.5"),
+        ("compare", *OF_TWO, *STEPS),
+    ):
+        ran(capsys, *command, "--plot", f"a{suffix}")
+        mine = {"axes.facecolor": "black", "font.family": ["serif"], "lines.linewidth": 9, "svg.hashsalt": "mine"}
+        with mpl.rc_context(mine):
+            ran(capsys, *command, "--plot", f"b{suffix}")
+        assert Path(f"a{suffix}").read_bytes() == Path(f"b{suffix}").read_bytes(), command[0]
 
 
 def test_a_file_says_what_made_it_and_is_made_again_to_the_bit(capsys):
