@@ -67,6 +67,41 @@ def real_array(value: Any) -> npt.NDArray[np.float64]:
         return np.empty(0)
 
 
+def sums_to_one(numbers: npt.NDArray[np.float64], given: Any, least: float = 1e-12) -> tuple[Any, float]:
+    """The numbers divided by their sums along the last axis, where these are 1 within the rounding of `given`.
+
+    Parameters
+    ----------
+    numbers : (..., n) array
+    given : array_like
+        What they were before they became float: single and half precision leave more than double.
+    least : float
+        What the sums may be off by, whatever the type.
+
+    Returns
+    -------
+    numbers : (..., n) array
+        To the bit as they were where their sums are 1 to rounding in double precision.
+    total : float
+        1, or the sum that is farthest from it where that is too far.
+    """
+    count = math.sqrt(numbers.shape[-1]) + 8  # a sum of n rounded numbers is off by some √n, and by what divides it
+    total = numbers.sum(axis=-1, keepdims=True)
+    off = np.abs(total - 1)
+    if off.size and not off.max() <= max(least, count * _precision(given)):
+        return numbers, float(total.flat[off.argmax()])
+    return np.where(off <= count * np.finfo(float).eps, numbers, numbers / total), 1.0
+
+
+def _precision(given: Any) -> float:
+    """Distance of 1 from the next number of the type of such numbers."""
+    kind = np.asarray(given).dtype
+    if kind.kind not in "fV":
+        return float(np.finfo(float).eps)
+    steps = (2.0**-bits for bits in range(1, 53))
+    return next((step for step in steps if float(np.array(1 + step / 2).astype(kind)) == 1), 2.0**-52)
+
+
 def choice(argument: str, value: Any, options: Collection[str]) -> None:
     """Raise a ValueError unless the value is one of these words."""
     known = " or ".join(map(repr, options))

@@ -43,7 +43,10 @@ HELP: dict[str, tuple[str, str]] = {
     "grid": ("H,W", "rows and columns of patches"),
     "image": ("FILE", "areas of a picture; without FILE, of the photograph that Matplotlib ships"),
     "image_seed": ("N", "seed of the colour regions"),
-    "latent": ("LAW", "a number, [[values],[weights]], or a law of scipy.stats as 'beta(2, 3)'; 1 by default"),
+    "latent": (
+        "LAW",
+        "a number, [[values],[weights]], uniform:LOW:HIGH, or a law of scipy.stats as 'beta(a=2, b=3)'; 1 by default",
+    ),
     "mask_ratio": ("γ", "part of the patches that is masked; 0.5 by default"),
     "cluster_weights": ("π,...", "probability of each cluster; equal by default"),
     "query": ("p", "the masked query: local, global or a patch"),
@@ -109,11 +112,16 @@ def value_of(text: str) -> Any:
             continue
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
-    if text.count(":") in (2, 3) and "," not in text:
+    if text.count(":") in (2, 3) and "," not in text and _begins_with_numbers(text):
         return _range(text)
     if "," in text and "(" not in text:
         return [value_of(part.strip()) for part in text.split(",")]
     return text
+
+
+def _begins_with_numbers(text: str) -> bool:
+    """Whether START, STOP and N are numbers: a word such as "uniform:0.5:1.5" is none."""
+    return all(isinstance(value_of(part), (int, float)) for part in text.split(":")[:3])
 
 
 def _range(text: str) -> Any:

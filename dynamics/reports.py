@@ -20,6 +20,7 @@ from dynamics.comparison import accepted
 from dynamics.drawn import PALETTE
 from dynamics.errors import accept
 from dynamics.files import columns
+from dynamics.laws import label_of
 from dynamics.options import Values
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, Any]
 RTOL = 1e-9  # of half-times
+CONSTANT = "latent 1"  # is not told: it is the default
 WIDEST = 80  # characters of an entry that info shows
 
 
@@ -51,7 +53,8 @@ def _solved(given: argparse.Namespace, solve: Callable[[], dy.Trajectory]) -> dy
 def phases(given: argparse.Namespace, values: Values) -> int:
     """The phases of a flow."""
     found = commands.curve("phases", values)
-    said = [
+    said = [law] if (law := label_of(found.provenance)) else []
+    said += [
         f"{phase.name:12}from log t = {phase.log_start:<10.6g} to {phase.log_end:<10.6g} {phase.ended_by}"
         for phase in found.phases
     ]
@@ -99,8 +102,9 @@ def sweep(given: argparse.Namespace, values: Values) -> int:
     rows = [] if given.out else [[*table], *zip(*(column.tolist() for column in table.values()), strict=True)]
     failed = sum(bool(error) for error in table["error"])
     said = f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else "")
+    law = [asked["law"]] if asked.get("law", CONSTANT) != CONSTANT else []
     over, name = sorted(asked["over"], key=lambda name: name not in numbers), asked["measure"][0]
-    told = "\n".join([*(" ".join(map(str, row)) for row in rows), said])
+    told = "\n".join([*law, *(" ".join(map(str, row)) for row in rows), said])
     _finish(given, told, lambda path: None, lambda axes: _draw_table(axes, table, over, name), {"study": asked})
     return 0
 

@@ -15,6 +15,7 @@ import numpy as np
 from derivations._shell import nearest
 from dynamics.files import columns, save
 from dynamics.geometry import Array
+from dynamics.laws import label_of
 from dynamics.phases import Phase
 from dynamics.shown import MOST_ROWS, SHORT, Sheet, counted, further, guarded, line, moment, number
 
@@ -111,10 +112,11 @@ class Trajectory:
         )
 
     def _said(self) -> str:
-        """What kind of curve it is, of which query, and how exact."""
+        """What kind of curve it is, of which query, how exact, and for which law."""
         query, closure, exactness = (self.provenance.get(key) for key in ("query", "closure", "exactness"))
         of_query = "" if query is None else f" of query {query!r}"
         told = [exactness] if closure is None or str(exactness).startswith(closure) else [closure, exactness]
+        told.append(label_of(self.provenance))
         return ", ".join([f"{self.kind}{of_query}", *(str(word) for word in told if word)])
 
     def __getitem__(self, name: str) -> Array:
