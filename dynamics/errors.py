@@ -16,6 +16,7 @@ from derivations._shell import nearest
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
 MOST_THREADS = 1024
+HALVES = {"bfloat16": 2.0**-7}  # types that NumPy knows from others, and the distance of 1 from the next number
 
 
 def accept(condition: bool, argument: str, value: Any, expected: str) -> None:
@@ -60,11 +61,23 @@ def positive(argument: str, value: Any) -> float:
 def real_array(value: Any) -> npt.NDArray[np.float64]:
     """The value as an array of float; empty where it holds text, complex numbers or lists of unequal lengths."""
     try:
-        given = np.asarray(value)
-        numbers = given.dtype.kind in "biuf" or all(isinstance(one, Real) for one in given.flat)
+        given = _as_array(value)
+        numbers = (
+            given.dtype.kind in "biuf" or given.dtype.name in HALVES or all(isinstance(one, Real) for one in given.flat)
+        )
         return given.astype(float) if numbers else np.empty(0)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0)
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    """The value as NumPy has it; a tensor of a type that it does not have, in double precision."""
+    try:
+        return np.asarray(value)
+    except TypeError:
+        if not callable(getattr(value, "double", None)):
+            raise
+        return np.asarray(value.double())
 
 
 def sums_to_one(numbers: npt.NDArray[np.float64], given: Any, least: float = 1e-12) -> tuple[Any, float]:
@@ -95,11 +108,11 @@ def sums_to_one(numbers: npt.NDArray[np.float64], given: Any, least: float = 1e-
 
 def _precision(given: Any) -> float:
     """Distance of 1 from the next number of the type of such numbers."""
-    kind = np.asarray(given).dtype
-    if kind.kind not in "fV":
-        return float(np.finfo(float).eps)
-    steps = (2.0**-bits for bits in range(1, 53))
-    return next((step for step in steps if float(np.array(1 + step / 2).astype(kind)) == 1), 2.0**-52)
+    kind = _as_array(given).dtype
+    word = f"{getattr(given, 'dtype', kind)}".rpartition(".")[2]  # of a tensor "torch.bfloat16"
+    if word in HALVES:
+        return HALVES[word]
+    return float(max(np.finfo(kind if kind.kind == "f" else float).eps, np.finfo(float).eps))
 
 
 def choice(argument: str, value: Any, options: Collection[str]) -> None:

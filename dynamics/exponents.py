@@ -92,7 +92,7 @@ class Exponent:
         paper = "" if self.paper is None else f"the paper's bound {number(self.paper)}"
         early = "preasymptotic" if self.preasymptotic else ""
         value = f"{self.quantity} = {number(self.value)} ± {number(self.uncertainty, SHORT)}"
-        return line("Exponent", value, limit, paper, early, self.law.label if self.law else "")
+        return line("Exponent", value, self.law.label if self.law else "", limit, paper, early)
 
     @property
     def agrees(self) -> bool:

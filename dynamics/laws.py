@@ -157,8 +157,8 @@ def label_of(made_by: Mapping[str, Any]) -> str:
 
 def interval(low: float, high: float) -> str:
     """An interval, its ends to as many digits as tell them apart: "[0.5, 1.5]"."""
-    ends = next((ends for d in (6, 10, 14) if len(set(ends := [number(low, d), number(high, d)])) > 1), [low, high])
-    return f"[{ends[0]}, {ends[1]}]"
+    digits = next((digits for digits in (6, 10, 14) if number(low, digits) != number(high, digits)), 17)
+    return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def is_of_scipy(given: Any) -> bool:

@@ -84,7 +84,8 @@ class Trajectory:
         on_target = self.attention.get("target", self.t[:0])
         reached = f"attention on target {number(on_target[-1], SHORT)}" if len(on_target) else ""
         times, coordinates = counted(len(self.t), "time"), counted(len(self.names), "coordinate")
-        return line("Trajectory", self._said(), f"{times}{last}", coordinates, reached)
+        law = label_of(self.provenance)
+        return line("Trajectory", self._said(), law, f"{times}{last}", coordinates, reached)
 
     def _repr_html_(self) -> str:
         return self.sheet().html()
@@ -103,8 +104,8 @@ class Trajectory:
             spread = [number(value) for value in self.spread[:MOST_ROWS, -1]]
             head.append("spread")
             rows = [[*row, last] for row, last in zip_longest(rows, spread, fillvalue="")]
-        said = self._said()
-        title = f"{said[0].upper()}{said[1:]}, {counted(len(self.t), 'time')}"
+        said = ", ".join(filter(None, [self._said(), label_of(self.provenance), counted(len(self.t), "time")]))
+        title = f"{said[0].upper()}{said[1:]}"
         left_out = len(self.attention) - len(groups)
         note = [further(len(self.names), "coordinates"), f"and {left_out} more groups of areas" if left_out else ""]
         return Sheet(
@@ -112,11 +113,10 @@ class Trajectory:
         )
 
     def _said(self) -> str:
-        """What kind of curve it is, of which query, how exact, and for which law."""
+        """What kind of curve it is, of which query, and how exact."""
         query, closure, exactness = (self.provenance.get(key) for key in ("query", "closure", "exactness"))
         of_query = "" if query is None else f" of query {query!r}"
         told = [exactness] if closure is None or str(exactness).startswith(closure) else [closure, exactness]
-        told.append(label_of(self.provenance))
         return ", ".join([f"{self.kind}{of_query}", *(str(word) for word in told if word)])
 
     def __getitem__(self, name: str) -> Array:
