@@ -112,11 +112,11 @@ class Law:
         ValueError
             Unless 0 ≤ low < high ≤ 10⁶, or if the interval is too narrow for 16 floats.
         """
-        real_number("low", low, lambda z: 0 <= z <= LARGEST, "a number >= 0 (at most 10^6)")
-        real_number("high", high, lambda z: low < z <= LARGEST, f"a number > low={low} (at most 10^6)")
+        low = real_number("low", low, lambda z: 0 <= z <= LARGEST, "a number >= 0 (at most 10^6)")
+        high = real_number("high", high, lambda z: low < z <= LARGEST, f"a number > low={low:g} (at most 10^6)")
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         values = (low + high) / 2 + (high - low) / 2 * nodes
-        accept(bool((np.diff(values) > 0).all()), "high", high, f"a number further from low={low}")
+        accept(bool((np.diff(values) > 0).all()), "high", high, f"a number further from low={low:g}")
         return cls(values, weights / 2, f"uniform on {interval(low, high)}, {NODES} nodes")
 
     @property

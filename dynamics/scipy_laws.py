@@ -26,8 +26,8 @@ def finite_law(given: Any) -> tuple[Array, Array, str]:
     Raises
     ------
     ValueError
-        If the law is not frozen or not one, if its support is not bounded, or if the values do not have its mean and
-        its variance: with (values, weights) such a law can be given all the same.
+        If the law is not frozen, is several laws, or has no bounded support; or if the values do not have its mean and
+        its variance: a pair (values, weights) can stand for such a law.
     """
     law = _frozen(given)
     ends = real_array(law.support())

@@ -320,6 +320,11 @@ def test_a_setting_goes_to_another_process_whatever_its_law():
     assert np.array_equal(copy.law.values, setting.law.values)
 
 
+def test_ends_in_single_precision_are_taken_as_they_are():
+    ends = np.float32(0.1), np.float32(0.7)
+    assert np.array_equal(dy.Law.uniform(*ends).values, dy.Law.uniform(*map(float, ends)).values)
+
+
 @pytest.mark.parametrize("state", ["raise", "warn"])
 def test_a_law_is_the_same_whatever_numpy_does_about_underflow(state):
     law = scipy.stats.beta(0.3, 5)
