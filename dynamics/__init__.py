@@ -36,17 +36,18 @@ Compiled code on this machine
 
 The same from a shell: ``python -m dynamics --help``. What is exact, large-P or continuous-time every docstring says.
 
-To read the code, in the order of the theory: ``geometry``, ``laws``, ``setting`` (the problem), ``coordinates`` (what
-is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and latents, as rows), ``loops``, ``jacobian``,
-``rays``, ``source``, ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from formula to kernel),
-``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``, ``reduction`` (a query's equations),
-``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``steps``, ``solver``, ``phases``,
-``failure``, ``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables), ``files``, ``margin``
-(where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``, ``exponents`` (half-times,
-powers of P), ``patterns`` (of attention over the patches); ``modules``, ``walk``, ``identity`` (what a function is
-known by), ``table``, ``orphans``, ``study`` (sweeps over parameters); ``again`` (from a record), ``noise``,
-``expectation``, ``comparison`` (what two curves may differ by), ``options``, ``commands``, ``swept``, ``reports`` (the
-command line); and beside them, independent of it all, ``samples``, ``backward``, ``transformer``, ``training``.
+To read the code, in the order of the theory: ``geometry``, ``laws``, ``scipy_laws``, ``setting`` (the problem),
+``coordinates`` (what is equal by symmetry), ``occupancy``, ``closures`` (the mean over masks and latents, as rows),
+``loops``, ``jacobian``, ``rays``, ``source``, ``compiled``, ``tiers``, ``stated``, ``selfcheck``, ``cache`` (from
+formula to kernel), ``logscale``, ``log_loops``, ``log_source`` (the same at any P), ``system``, ``reduction`` (a
+query's equations), ``written`` (these as text), ``ledger``, ``balance`` (the terms of their rates), ``steps``,
+``solver``, ``phases``, ``failure``, ``flow`` (curves), ``trajectory``, ``drawn``, ``shown`` (as pictures and tables),
+``files``, ``margin`` (where curves end), ``stepper``, ``one_cluster``, ``many``, ``endpoints``, ``moments``,
+``exponents`` (half-times, powers of P), ``patterns`` (of attention over the patches); ``modules``, ``walk``,
+``identity`` (what a function is known by), ``table``, ``orphans``, ``study`` (sweeps over parameters); ``again`` (from
+a record), ``noise``, ``expectation``, ``comparison`` (what two curves may differ by), ``options``, ``commands``,
+``swept``, ``reports`` (the command line); and beside them, independent of it all, ``samples``, ``backward``,
+``transformer``, ``training``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 from dynamics.errors import accept
 from dynamics.flow import descend, integrate
 from dynamics.geometry import Geometry, of_rows
+from dynamics.laws import Law
 from dynamics.reduction import reduce
 from dynamics.setting import Setting
 from dynamics.system import System
@@ -71,7 +72,7 @@ def _setting(made: Mapping[str, Any]) -> Setting:
         mask_ratio = made["masked"] / geometry.patches
     else:
         geometry, mask_ratio = Geometry.scaling(**made["powers"]), made["masked_fraction"]
-    return Setting(geometry, tuple(made["latent"]), mask_ratio, made["cluster_weights"])
+    return Setting(geometry, Law.of_record(made), mask_ratio, made["cluster_weights"])
 
 
 def _system(setting: Setting, made: Mapping[str, Any]) -> System:

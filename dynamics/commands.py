@@ -19,7 +19,8 @@ import numpy as np
 import dynamics as dy
 from derivations._shell import is_there, nearest, read_text, user_path
 from dynamics.errors import MOST_THREADS, accept, real_array, whole_number
-from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values
+from dynamics.laws import Law, interval
+from dynamics.options import EQUATIONS, GEOMETRIES, GEOMETRY, LEADING, SETTING, Values, value_of
 from dynamics.orphans import end_with_parent
 from dynamics.study import points_of
 from dynamics.system import System
@@ -156,27 +157,48 @@ def _named(keys: Mapping[str, str]) -> Iterator[None]:
 
 
 def _law(given: Any) -> Any:
-    """A latent: as it stands, or the law of SciPy that a word such as "beta(2, 3)" names."""
-    call = re.fullmatch(r"\s*([a-z]\w*)\s*\(.*\)\s*", given, re.DOTALL) if isinstance(given, str) else None
-    if call is None:
+    """A latent: as it stands, or the law that words such as "uniform:0.5:1.5" or "beta(a=2, b=3)" say."""
+    given = value_of(given) if isinstance(given, str) else given  # a list of words may have numbers among them
+    if not isinstance(given, str):
         return given
     from scipy import stats
 
     laws = [name for name in dir(stats) if isinstance(getattr(stats, name), (stats.rv_continuous, stats.rv_discrete))]
-    expected = f"a law of scipy.stats and its numbers, such as 'beta(2, 3)'{nearest(call[1], laws)}"
-    accept(call[1] in laws, "latent", given, expected)
+    name, *ends = (part.strip() for part in re.split("[(:]", given))
+    words = "a law of scipy.stats and its numbers, such as uniform:0.5:1.5 or 'beta(a=2, b=3)'"
+    expected = f"{words}{nearest(name, laws)}"
+    if ":" in given:
+        accept(name == "uniform" and len(ends) == 2, "latent", given, expected)
+        with _named({"low": f"latent={given!r}: low", "high": f"latent={given!r}: high"}):
+            return dy.Law.uniform(value_of(ends[0]), value_of(ends[1]))
+    accept(name in laws, "latent", given, expected)
+    kind = getattr(stats, name)
     try:
         body = ast.parse(given.strip(), mode="eval").body
         assert isinstance(body, ast.Call)
+        assert isinstance(body.func, ast.Name)
         numbers = [ast.literal_eval(one) for one in body.args]
         named = {str(one.arg): ast.literal_eval(one.value) for one in body.keywords}
-        law = getattr(stats, call[1])(*numbers, **named)
-        assert isinstance(body.func, ast.Name)
-        assert all(np.isreal(end) and np.isscalar(end) for end in law.support())
-        float(law.mean())
-        return law
+        law = kind(*numbers, **named)
+        support = real_array(law.support())
+        assert support.shape == (2,)
+        assert not np.isnan(support).any()
     except (ValueError, TypeError, ArithmeticError, SyntaxError, AssertionError, RecursionError, MemoryError) as error:
         raise ValueError(f"latent={given!r}: expected {expected}") from error
+    if len(numbers) > kind.numargs:
+        accept(False, "latent", given, _by_name(kind, numbers, named, interval(*support.tolist())))
+    return law
+
+
+def _by_name(kind: Any, numbers: list[Any], named: Values, support: str) -> str:
+    """What to write instead of numbers that SciPy takes for loc and scale."""
+    shapes, moved = numbers[: kind.numargs], dict(zip(("loc", "scale"), numbers[kind.numargs :], strict=False))
+    said = [f"{name}={value}" for name, value in moved.items()]
+    call = ", ".join([*map(str, shapes), *(f"{name}={value}" for name, value in named.items()), *said])
+    between = ""
+    if kind.name == "uniform" and len(numbers) == 2 and numbers[0] < numbers[1]:
+        between = "uniform:{0}:{1} for [{0}, {1}], or ".format(*numbers)
+    return f"loc and scale by name; SciPy takes {', '.join(said)}: write {between}'{kind.name}({call})' for {support}"
 
 
 def _numbers(option: str, given: Any) -> Any:
@@ -235,7 +257,8 @@ def study(given: Values) -> Values:
     if not any(name in over for name in GEOMETRY) and "log10_patches" not in base:
         base = {name: value for name, value in base.items() if name not in GEOMETRY}
         base["labels"] = geometry_of(given).area_of.tolist()  # type: ignore[union-attr]
-    return {"base": base, "over": over, "measure": list(dict.fromkeys(names))}
+    law = {} if "latent" in over else {"law": f"latent {Law.of(_law(base.get('latent', 1.0))).told}"}
+    return {"base": base, "over": over, "measure": list(dict.fromkeys(names)), **law}
 
 
 def point(base: Values, **values: Any) -> System:

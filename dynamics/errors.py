@@ -16,6 +16,7 @@ from derivations._shell import nearest
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
 MOST_THREADS = 1024
+HALVES = {"bfloat16": 2.0**-7}  # types that NumPy knows from others, and the distance of 1 from the next number
 
 
 def accept(condition: bool, argument: str, value: Any, expected: str) -> None:
@@ -66,11 +67,58 @@ def true_or_false(argument: str, value: Any, also: str = "") -> bool:
 def real_array(value: Any) -> npt.NDArray[np.float64]:
     """The value as an array of float; empty where it holds text, complex numbers or lists of unequal lengths."""
     try:
-        given = np.asarray(value)
-        numbers = given.dtype.kind in "biuf" or all(isinstance(one, Real) for one in given.flat)
+        given = _as_array(value)
+        numbers = (
+            given.dtype.kind in "biuf" or given.dtype.name in HALVES or all(isinstance(one, Real) for one in given.flat)
+        )
         return given.astype(float) if numbers else np.empty(0)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0)
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    """The value as NumPy has it; a tensor of a type that it does not have, in double precision."""
+    try:
+        return np.asarray(value)
+    except TypeError:
+        if not callable(getattr(value, "double", None)):
+            raise
+        return np.asarray(value.double())
+
+
+def sums_to_one(numbers: npt.NDArray[np.float64], given: Any, least: float = 1e-12) -> tuple[Any, float]:
+    """The numbers divided by their sums along the last axis, where these are 1 within the rounding of `given`.
+
+    Parameters
+    ----------
+    numbers : (..., n) array
+    given : array_like
+        What they were before they became float: single and half precision leave more than double.
+    least : float
+        What the sums may be off by, whatever the type.
+
+    Returns
+    -------
+    numbers : (..., n) array
+        To the bit as they were where their sums are 1 to rounding in double precision.
+    total : float
+        1, or the sum that is farthest from it where that is too far.
+    """
+    count = math.sqrt(numbers.shape[-1]) + 8  # a sum of n rounded numbers is off by some √n, and by what divides it
+    total = numbers.sum(axis=-1, keepdims=True)
+    off = np.abs(total - 1)
+    if off.size and not off.max() <= max(least, count * _precision(given)):
+        return numbers, float(total.flat[off.argmax()])
+    return np.where(off <= count * np.finfo(float).eps, numbers, numbers / total), 1.0
+
+
+def _precision(given: Any) -> float:
+    """Distance of 1 from the next number of the type of such numbers."""
+    kind = _as_array(given).dtype
+    word = f"{getattr(given, 'dtype', kind)}".rpartition(".")[2]  # of a tensor "torch.bfloat16"
+    if word in HALVES:
+        return HALVES[word]
+    return float(max(np.finfo(kind if kind.kind == "f" else float).eps, np.finfo(float).eps))
 
 
 def choice(argument: str, value: Any, options: Collection[str]) -> None:

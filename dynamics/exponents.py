@@ -69,6 +69,8 @@ class Exponent:
         that is known to vanish has not.
     log10_patches, measured, estimates : arrays
         The ladder, X at its rungs, and the limit as it is seen from each rung on (one fewer for a slope).
+    law : Law or None
+        Of the latent.
     """
 
     quantity: str
@@ -81,6 +83,7 @@ class Exponent:
     log10_patches: Array
     measured: Array
     estimates: Array
+    law: Law | None = None
 
     @guarded
     def __repr__(self) -> str:
@@ -89,7 +92,7 @@ class Exponent:
         paper = "" if self.paper is None else f"the paper's bound {number(self.paper)}"
         early = "preasymptotic" if self.preasymptotic else ""
         value = f"{self.quantity} = {number(self.value)} ± {number(self.uncertainty, SHORT)}"
-        return line("Exponent", value, limit, paper, early)
+        return line("Exponent", value, self.law.label if self.law else "", limit, paper, early)
 
     @property
     def agrees(self) -> bool:
@@ -156,7 +159,7 @@ def exponent(
     if quantity == "pp-over-fp":
         own = kappa_c if query == "global" and kappa_c is not None else kappa_s
         rungs = rungs * min(1.0, -LEAST_LOG / math.log(10) / rungs[-1] / max(own, 1e-3))
-    study = _Study(quantity, kappa_c, kappa_s, latent, mask_ratio, query, at_latent, areas)
+    study = _Study(quantity, kappa_c, kappa_s, Law.of(latent), mask_ratio, query, at_latent, areas)
 
     found = [study.measure(rung, rtol) for rung in rungs]
     again = study.measure(rungs[-1], 10 * rtol)[1]
@@ -180,6 +183,7 @@ def exponent(
         rungs,
         measured,
         estimates,
+        study.law,
     )
 
 
@@ -190,7 +194,7 @@ class _Study:
     quantity: Quantity | Callable[[System], float]
     kappa_c: float | None
     kappa_s: float
-    latent: Any
+    law: Law
     mask_ratio: float
     query: str
     at_latent: float | None
@@ -199,7 +203,7 @@ class _Study:
     def measure(self, log10_patches: float, rtol: float) -> tuple[float, float]:
         """Logarithm of P and the quantity there."""
         geometry = Geometry.scaling(log10_patches, self.kappa_c, self.kappa_s, self.areas)
-        system = reduce(Setting(geometry, self.latent, self.mask_ratio), self.query, "mean-field")
+        system = reduce(Setting(geometry, self.law, self.mask_ratio), self.query, "mean-field")
         if not isinstance(self.quantity, str):
             value, named = float(self.quantity(system)), getattr(self.quantity, "__name__", "of the system")
             expected = f"one that is finite at log10 P = {log10_patches:g}, as log_half_time is, not {value:g}"
@@ -227,11 +231,6 @@ class _Study:
             f"two phases, but at log10 P = {log10_patches:g} there is one",
         )
         return geometry.log_patches, float(value)
-
-    @property
-    def law(self) -> Law:
-        """Law of the latent."""
-        return Law.of(self.latent)
 
     @property
     def derived(self) -> bool:

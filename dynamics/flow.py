@@ -316,6 +316,7 @@ def _accept_alike(system: System, made: Mapping[str, Any]) -> None:
     if "closure" in made:  # a training has none
         known |= {"closure": system.closure, "merge": system.options["merge"]}
         known |= {name: system.options[name] for name in ("samples", "seed") if system.closure == "sampled"}
+    del known["law"]  # what it is called: its numbers are under "latent"
     for key, value in known.items():
         accept(made.get(key, value) == value, f"start's {key}", made.get(key), f"{value}")
     place = geometry.class_of if geometry.patch_class is None else geometry.patch_of

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept, real_array, real_number
+from dynamics.errors import accept, real_array, real_number, sums_to_one
 from dynamics.geometry import Array
 from dynamics.shown import SHORT, guarded, line, listed, number
 
@@ -24,10 +26,18 @@ class Law:
     A law with a density is replaced by the Gauss nodes made for it, 16 of them: exact for polynomials of z up to degree
     31, to rounding where the density is smooth inside its support, to about 1e-8 where it has a kink. Every closure and
     the finite transformer take the same nodes.
+
+    Attributes
+    ----------
+    values, weights : (n,) arrays
+        Weights that sum to 1 within the rounding of the type they come in are divided by their sum.
+    name : str
+        What the values stand for, "uniform on [0.5, 1.5], 16 nodes"; empty where they stand for themselves.
     """
 
     values: Array
     weights: Array
+    name: str = ""
 
     def __post_init__(self) -> None:
         values, weights = real_array(self.values), real_array(self.weights)
@@ -36,29 +46,33 @@ class Law:
         inside = bool(((values >= 0) & (values <= LARGEST)).all())
         accept(inside, "latent", given, f"values >= 0, at most {LARGEST:g}")
         accept(bool((weights > 0).all()), "latent", given, "weights > 0")
-        accept(bool(abs(weights.sum() - 1) < 1e-12), "latent", given, f"weights that sum to 1, not {weights.sum()}")
+        weights, total = sums_to_one(weights, self.weights)
+        accept(total == 1, "latent", given, f"weights that sum to 1, not {total}")
         accept(len(np.unique(values)) == len(values), "latent", given, "each value once")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "weights", weights)
 
     @guarded
     def __repr__(self) -> str:
-        return line("Law", f"z = {self.summary}" if len(self.values) <= MOST_VALUES else self.summary, self.chances)
+        one_by_one = not self.name and len(self.values) <= MOST_VALUES
+        return line("Law", f"z = {self.told}" if one_by_one else self.told)
 
     @property
-    def summary(self) -> str:
-        """The values in a few words: "1", "0.4, 1 or 1.7", "16 values from 0.0106 to 1.99"."""
-        if len(self.values) <= MOST_VALUES:
-            return listed([number(z) for z in self.values], "or")
-        least, most = number(self.values.min(), SHORT), number(self.values.max(), SHORT)
-        return f"{len(self.values)} values from {least} to {most}"
+    def told(self) -> str:
+        """The law in a few words: "1", "0.4 or 1, weights 0.2 and 0.8", "uniform on [0.5, 1.5], 16 nodes"."""
+        if self.name:
+            return self.name
+        if len(self.values) > MOST_VALUES:
+            least, most = number(self.values.min(), SHORT), number(self.values.max(), SHORT)
+            return f"{len(self.values)} values from {least} to {most}"
+        values = listed([number(z) for z in self.values], "or")
+        weights = listed([number(weight, SHORT) for weight in self.weights])
+        return f"{values}, weights {weights}" if len(self.values) > 1 else values
 
     @property
-    def chances(self) -> str:
-        """Their weights, where these are few and more than one: "weights 0.2, 0.5 and 0.3"."""
-        if not 1 < len(self.weights) <= MOST_VALUES:
-            return ""
-        return f"weights {listed([number(weight, SHORT) for weight in self.weights])}"
+    def label(self) -> str:
+        """What a line says of it: "latent uniform on [0.5, 1.5], 16 nodes"; nothing of the constant 1."""
+        return "" if self.told == "1" else f"latent {self.told}"
 
     @classmethod
     def of(cls, latent: Any) -> Law:
@@ -67,18 +81,43 @@ class Law:
         Raises
         ------
         ValueError
-            If a value is negative or not finite, the weights are no probabilities of these values, or a law of SciPy
-            has no bounded support.
+            If a value is negative or not finite, or the weights are no probabilities of these values; if a law of SciPy
+            is not frozen, has no bounded support, or has a mean and a variance that 16 nodes do not have.
         """
         if isinstance(latent, Law):
             return latent
         if np.isscalar(latent):
             one = real_number("latent", latent, lambda z: 0 <= z <= LARGEST, ACCEPTED)
             return cls(np.array([one]), np.ones(1))
-        if callable(getattr(latent, "support", None)) and callable(getattr(latent, "ppf", None)):
-            return cls(*_nodes(latent))
+        if is_of_scipy(latent):
+            from dynamics.scipy_laws import finite_law
+
+            return cls(*finite_law(latent))
         accept(isinstance(latent, (tuple, list)) and len(latent) == 2, "latent", latent, ACCEPTED)
         return cls(*latent)
+
+    @classmethod
+    def of_record(cls, made_by: Mapping[str, Any]) -> Law:
+        """The law that a record holds, by its name where the record says one."""
+        law = cls(*made_by["latent"])
+        told = str(made_by.get("law", "")).removeprefix("latent ")
+        return law if told in ("", law.told) else cls(law.values, law.weights, told)
+
+    @classmethod
+    def uniform(cls, low: float, high: float) -> Law:
+        """The uniform law on the interval from `low` to `high`, by 16 Gauss nodes.
+
+        Raises
+        ------
+        ValueError
+            Unless 0 ≤ low < high ≤ 10⁶, or if the interval is too narrow for 16 floats.
+        """
+        low = real_number("low", low, lambda z: 0 <= z <= LARGEST, "a number >= 0 (at most 10^6)")
+        high = real_number("high", high, lambda z: low < z <= LARGEST, f"a number > low={low:g} (at most 10^6)")
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
+        values = (low + high) / 2 + (high - low) / 2 * nodes
+        accept(bool((np.diff(values) > 0).all()), "high", high, f"a number further from low={low:g}")
+        return cls(values, weights / 2, f"uniform on {interval(low, high)}, {NODES} nodes")
 
     @property
     def least_positive(self) -> float | None:
@@ -109,42 +148,20 @@ class Law:
         return float(self.weights @ self.values**2)
 
 
-def _nodes(law: Any) -> tuple[Array, Array]:
-    """Values and weights of a frozen SciPy law: its own where it is discrete, else its Gauss nodes."""
-    first, last = (float(end) for end in law.support())
-    expected = f"a support within [0, {LARGEST:g}]"
-    accept(0 <= first < last <= LARGEST, "latent.support()", (first, last), expected)
-    if hasattr(law, "pmf"):
-        values = np.arange(first, last + 1)
-        weights = law.pmf(values)
-        return values[weights > 0], weights[weights > 0] / weights.sum()
-    try:
-        with np.errstate(divide="raise", invalid="raise"):
-            return _gauss(*_fine_law(law))
-    except (ArithmeticError, ValueError) as error:
-        raise ValueError(f"latent.support()={(first, last)}: expected {expected}, and wider") from error
+def label_of(made_by: Mapping[str, Any]) -> str:
+    """What a line says of the law of a record; nothing where the record has none."""
+    with suppress(KeyError, TypeError, ValueError):
+        return Law.of_record(made_by).label
+    return ""
 
 
-def _fine_law(law: Any) -> tuple[Array, Array]:
-    """A law with a density by many values: the double-exponential rule, whatever the density does at its ends."""
-    t = np.linspace(-3.2, 3.2, 801)
-    lower = 1 / (1 + np.exp(np.pi * np.sinh(-t)))  # probability below, and above
-    upper = lower[::-1]
-    weight = lower * upper * np.cosh(t)
-    return np.where(t < 0, law.ppf(lower), law.isf(upper)), weight / weight.sum()
+def interval(low: float, high: float) -> str:
+    """An interval, its ends to as many digits as tell them apart: "[0.5, 1.5]"."""
+    digits = next((digits for digits in (6, 10, 14) if number(low, digits) != number(high, digits)), 17)
+    return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
-def _gauss(values: Array, weights: Array) -> tuple[Array, Array]:
-    """Gauss nodes of a law of many values: eigenvalues of its Jacobi matrix, by the Stieltjes procedure."""
-    from scipy.linalg import eigh_tridiagonal
-
-    before, here = np.zeros_like(values), np.ones_like(values)
-    diagonal, off = np.empty(NODES), np.empty(NODES)
-    norm = 1.0
-    for n in range(NODES):
-        size = float(weights @ here**2)
-        diagonal[n], off[n] = weights @ (values * here**2) / size, size / norm
-        before, here, norm = here, (values - diagonal[n]) * here - off[n] * before * (n > 0), size
-    nodes, vectors = eigh_tridiagonal(diagonal, np.sqrt(off[1:]))
-    chance = vectors[0] ** 2
-    return nodes, chance / chance.sum()
+def is_of_scipy(given: Any) -> bool:
+    """Whether this is a law of scipy.stats, of one variable, or a class of such laws."""
+    quantile = getattr(given, "ppf", None) or getattr(given, "icdf", None)
+    return callable(getattr(given, "support", None)) and callable(quantile)

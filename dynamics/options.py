@@ -45,7 +45,10 @@ HELP: dict[str, tuple[str, str]] = {
     "grid": ("H,W", "rows and columns of patches"),
     "image": ("FILE", "areas of a picture as it is seen, alpha over white; without FILE, of one that Matplotlib ships"),
     "image_seed": ("N", "seed of the colour regions"),
-    "latent": ("LAW", "a number, [[values],[weights]], or a law of scipy.stats as 'beta(2, 3)'; 1 by default"),
+    "latent": (
+        "LAW",
+        "a number, [[values],[weights]], uniform:LOW:HIGH, or a law of scipy.stats as 'beta(a=2, b=3)'; 1 by default",
+    ),
     "mask_ratio": ("γ", "part of the patches that is masked; 0.5 by default"),
     "cluster_weights": ("π,...", "probability of each cluster; equal by default"),
     "query": ("p", "the masked query: local, global or a patch"),

@@ -22,6 +22,7 @@ from dynamics.drawn import put_beside
 from dynamics.errors import accept
 from dynamics.expectation import ROUNDING
 from dynamics.files import columns
+from dynamics.laws import label_of
 from dynamics.options import Values
 from dynamics.shown import Sheet, number
 from dynamics.swept import draw_table, is_number
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, Any]
 RTOL = 1e-9  # of half-times
+CONSTANT = "latent 1"  # is not told: it is the default
 WIDEST = 80  # characters of an entry that info shows
 
 
@@ -59,7 +61,8 @@ def phases(given: argparse.Namespace, values: Values) -> int:
         (phase.name, *map(number, (phase.start, phase.end, phase.log_start, phase.log_end)), phase.ended_by)
         for phase in found.phases
     ]
-    said = Sheet("", ("phase", "from t", "to t", "from log t", "to log t", "ended by"), tuple(rows)).text()
+    law = label_of(found.provenance)
+    said = Sheet(law, ("phase", "from t", "to t", "from log t", "to log t", "ended by"), tuple(rows)).text()
     table, made_by = commands.phases_of(found), {"holds": "phases", "provenance": found.provenance}
 
     def draw(axes: Axes) -> None:
@@ -105,8 +108,9 @@ def sweep(given: argparse.Namespace, values: Values) -> int:
     rows = [] if given.out else [[*table], *zip(*(column.tolist() for column in table.values()), strict=True)]
     failed = sum(bool(error) for error in table["error"])
     said = f"{len(table['error'])} points" + (f", {failed} of them failed: see the column error" if failed else "")
+    law = [asked["law"]] if asked.get("law", CONSTANT) != CONSTANT else []
     over, name = list(asked["over"]), asked["measure"][0]
-    told = "\n".join([*(" ".join(map(str, row)) for row in rows), said])
+    told = "\n".join([*law, *(" ".join(map(str, row)) for row in rows), said])
     _finish(given, told, lambda path: None, lambda axes: draw_table(axes, table, over, name), {"study": asked})
     return 0
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.errors import accept, real_array, real_number
+from dynamics.errors import accept, real_array, real_number, sums_to_one
 from dynamics.geometry import Array, Geometry
-from dynamics.laws import Law
+from dynamics.laws import Law, is_of_scipy
 from dynamics.shown import MOST_ROWS, SHORT, Sheet, further, guarded, line, listed, number
 
 MOST_FOR_FLOOR = 100_000  # patches times classes times clusters: up to there L* takes some tenths of a second
@@ -24,13 +24,13 @@ class Setting:
     Parameters
     ----------
     geometry : Geometry
-    latent : float, (values, weights) or Law
+    latent : float, (values, weights), Law or frozen scipy.stats law
         Law of the latent z_{k,m} ≥ 0 of every area, independent across areas.
     mask_ratio : float
         γ in (0, 1): round(γP) patches are masked (half-even), at least 1 and at most P − 1. Not rounded in
         ``Geometry.scaling``.
     cluster_weights : (K,) array, optional
-        Probability π_k of each cluster; 1/K by default.
+        Probability π_k of each cluster; 1/K by default. They sum to 1 within the rounding of the type they come in.
 
     Raises
     ------
@@ -50,6 +50,8 @@ class Setting:
         geometry = self.geometry
         accept(isinstance(geometry, Geometry), "geometry", geometry, "a Geometry")
         object.__setattr__(self, "law", Law.of(self.latent))
+        if is_of_scipy(self.latent):  # some of SciPy's can go to no other process
+            object.__setattr__(self, "latent", self.law)
         object.__setattr__(self, "weights", _cluster_weights(self.cluster_weights, geometry.clusters))
         expected = f"a number in (0, 1) that masks at least one and not all of the {geometry.patches:g} patches"
         masked: int | float = geometry.patches * real_number(
@@ -63,10 +65,10 @@ class Setting:
     @guarded
     def __repr__(self) -> str:
         few = self.weights[:MOST_ROWS]
-        weights = f"weights {listed([number(w, SHORT) for w in few])}" if np.ptp(self.weights) > 0 else ""
+        weights = f"cluster weights {listed([number(w, SHORT) for w in few])}" if np.ptp(self.weights) > 0 else ""
         masked = f"γ = {number(self.mask_ratio)}" if self.geometry.patch_class is None else f"{self.masked} masked"
         gap = self._shown_gap(SHORT)
-        told = (f"latent {self.law.summary}", masked, weights, f"Δ = {gap}" if gap else "")
+        told = (f"latent {self.law.told}", masked, weights, f"Δ = {gap}" if gap else "")
         return line("Setting", self.geometry.summary, *told)
 
     def _repr_html_(self) -> str:
@@ -81,7 +83,7 @@ class Setting:
             of_cluster = f" of cluster {k} (probability {number(weight)})" if geometry.clusters > 1 else ""
             rows.append((f"areas{of_cluster}", geometry.sizes(k).removeprefix("areas of ")))
         rows += [(name, value) for name, value in geometry.kappas.items() if name != "areas"]
-        rows += [("latent z", ", ".join(filter(None, [self.law.summary, self.law.chances])))]
+        rows += [("latent z", self.law.told)]
         rows += [("masked patches", number(self.masked))] if counted else []
         rows += [("mask ratio γ", number(self.masked_fraction)), ("information gap Δ", gap)]
         if counted and geometry.patches * len(geometry.class_size) * geometry.clusters <= MOST_FOR_FLOOR:
@@ -107,6 +109,7 @@ class Setting:
         real = {"powers": dict(powers or {}), "masked_fraction": self.masked_fraction}
         return (real if area_of is None else {"labels": area_of.tolist(), "masked": self.masked}) | {
             "latent": [self.law.values.tolist(), self.law.weights.tolist()],
+            "law": f"latent {self.law.told}",
             "cluster_weights": self.weights.tolist(),
         }
 
@@ -171,7 +174,8 @@ def _cluster_weights(given: Any, K: int) -> Array:
     """One probability a cluster, or a ValueError."""
     if given is None:
         return np.full(K, 1 / K)
-    weights = real_array(given)
-    ok = weights.shape == (K,) and bool((weights > 0).all()) and abs(weights.sum() - 1) < 1e-12
-    accept(ok, "cluster_weights", given, f"one number > 0 for each of {K} clusters, that sum to 1")
+    weights, expected = real_array(given), f"one number > 0 for each of {K} clusters, that sum to 1"
+    accept(weights.shape == (K,) and bool((weights > 0).all()), "cluster_weights", given, expected)
+    weights, total = sums_to_one(weights, given)
+    accept(total == 1, "cluster_weights", given, f"{expected}, not {total}")
     return weights

@@ -19,7 +19,7 @@ from dynamics.coordinates import Coordinates
 from dynamics.errors import accept, real_array, real_number, true_or_false, whole_number
 from dynamics.geometry import Array
 from dynamics.integral import IntegralRule, accept_workspace
-from dynamics.laws import LARGEST, Law
+from dynamics.laws import LARGEST
 from dynamics.logscale import MOST_LOG_PATCHES, LogRule, log_rule
 from dynamics.second_order import SecondOrderRule
 from dynamics.setting import Setting
@@ -74,11 +74,12 @@ class System:
         return Sheet(f"System of {self._said()}", ("coordinate", "single correlations"), rows, "\n".join(note))
 
     def _said(self) -> str:
-        """Query and closure in a few words."""
+        """Query, closure and law in a few words."""
         query = repr(self.query) if isinstance(self.query, str) else number(self.query)
         drawn = f"sampled {self.options.get('samples')} times, seed {number(self.options.get('seed', 0))}"
         mean = {"exact": f"exact by {self.method}", "sampled": drawn}.get(self.closure, f"{self.closure} (large-P)")
-        return f"query {query} of {self.setting.geometry.how_many}, {mean}"
+        said = f"query {query} of {self.setting.geometry.how_many}", mean, self.setting.law.label
+        return ", ".join(filter(None, said))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -295,9 +296,8 @@ class System:
         cluster = whole_number("cluster", cluster, 0, self.setting.geometry.clusters - 1)
         rule = self._attention_rule
         if latent is not None:
-            given, latent = self.setting, real_number("latent", latent, lambda z: 0 <= z <= LARGEST, "a number >= 0")
-            fixed = Setting(given.geometry, Law.of(latent), given.mask_ratio, given.cluster_weights)
-            rule = self._mean_counts(fixed)
+            latent = real_number("latent", latent, lambda z: 0 <= z <= LARGEST, "a number >= 0")
+            rule = self._mean_counts(replace(self.setting, latent=latent))
         return {name: float(on[0]) for name, on in self._attention(self.state(y)[:, None], cluster, rule).items()}
 
     def attention_along(self, states: Array, latent: float | None = None) -> dict[str, Array]:

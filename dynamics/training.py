@@ -58,7 +58,15 @@ class Training:
         gradient = "exact gradients" if self.samples is None else f"{counted(self.samples, 'sample')} a gradient"
         records = f"{counted(len(self.t), 'record')} to t = {number(self.t[-1])}"
         loss = f"loss {' → '.join(number(of_queries.sum(), SHORT) for of_queries in self.losses[[0, -1]])}"
-        return line("Training", self.model.setting.geometry.how_many, steps, gradient, records, loss)
+        return line(
+            "Training",
+            self.model.setting.geometry.how_many,
+            self.model.setting.law.label,
+            steps,
+            gradient,
+            records,
+            loss,
+        )
 
     @np.errstate(under="ignore")
     def of(self, query: int | str) -> Trajectory:

@@ -15,6 +15,7 @@ import numpy as np
 from derivations._shell import nearest
 from dynamics.files import columns, save
 from dynamics.geometry import Array
+from dynamics.laws import label_of
 from dynamics.phases import Phase
 from dynamics.shown import MOST_ROWS, SHORT, Sheet, counted, further, guarded, line, moment, number
 
@@ -85,7 +86,8 @@ class Trajectory:
         on_target = self.attention.get("target", self.t[:0])
         reached = f"attention on target {number(on_target[-1], SHORT)}" if len(on_target) else ""
         times, coordinates = counted(len(self.t), "time"), counted(len(self.names), "coordinate")
-        return line("Trajectory", self._said(), f"{times}{last}", coordinates, reached)
+        law = label_of(self.provenance)
+        return line("Trajectory", self._said(), law, f"{times}{last}", coordinates, reached)
 
     def _repr_html_(self) -> str:
         return self.sheet().html()
@@ -104,8 +106,8 @@ class Trajectory:
             spread = [number(value) for value in self.spread[:MOST_ROWS, -1]]
             head.append("spread")
             rows = [[*row, last] for row, last in zip_longest(rows, spread, fillvalue="")]
-        said = self._said()
-        title = f"{said[0].upper()}{said[1:]}, {counted(len(self.t), 'time')}"
+        said = ", ".join(filter(None, [self._said(), label_of(self.provenance), counted(len(self.t), "time")]))
+        title = f"{said[0].upper()}{said[1:]}"
         left_out = len(self.attention) - len(groups)
         note = [further(len(self.names), "coordinates"), f"and {left_out} more groups of areas" if left_out else ""]
         return Sheet(

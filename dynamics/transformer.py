@@ -113,7 +113,7 @@ class FiniteTransformer:
     def __repr__(self) -> str:
         threads = f"{self.threads} threads" if self.threads > 1 else ""
         made = (f"d = {self.dimension}", f"{self.basis} basis", f"seed {number(self.seed)}", threads)
-        return line("FiniteTransformer", self.setting.geometry.summary, *made)
+        return line("FiniteTransformer", self.setting.geometry.summary, self.setting.law.label, *made)
 
     @property
     def initial(self) -> Array:

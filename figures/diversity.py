@@ -91,7 +91,7 @@ def data(p: Parameters) -> Table:
             found.append((TRANSFORMER, times / half, trained))
         fixed: dict[str, Any] = {"gap": gaps[i], "areas": f"{size[0]} + {len(size) - 1}×{size[1]}"}
         for source, t, attention in found:
-            measures = dy.attention_diversity(attention), dy.attention_distance(attention, p.grid)
+            measures = dy.attention_diversity(attention, class_token=False), dy.attention_distance(attention, p.grid)
             for fixed["measure"], value in zip((DIVERSITY, DISTANCE), measures, strict=True):
                 mean, spread = (value.mean(0), value.std(0)) if source == TRANSFORMER else (value, np.nan)
                 parts.append(rows(**fixed, source=source, t=t, value=mean, spread=spread))

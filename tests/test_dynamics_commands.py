@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 
 import dynamics as dy
 from derivations import _csv
@@ -130,6 +131,7 @@ def test_every_option_is_some_argument_of_the_api():
         ("beta(2, 3),uniform(loc=0.5, scale=1)", ["beta(2, 3)", "uniform(loc=0.5, scale=1)"]),
         ("rv_histogram(([1,2],[0,1,2])),1", ["rv_histogram(([1,2],[0,1,2]))", 1]),
         ("uniform:0.5:1.5,uniform:0:1", ["uniform:0.5:1.5", "uniform:0:1"]),
+        ("0.5:2:many", "0.5:2:many"),
     ],
 )
 def test_a_text_means_what_a_person_means(text, value):
@@ -390,11 +392,65 @@ def test_areas_come_from_files_and_pictures(capsys, flags, geometry):
 
 
 def test_a_latent_may_have_a_law_of_scipy(capsys):
-    from scipy import stats
-
     ran(capsys, "descend", *LOCAL, "--latent", "beta(2, 3, scale=1.5)", *STEPS, "--out", "a.npz")
     setting = dy.Setting(WIDE.geometry, latent=stats.beta(2, 3, scale=1.5))
     same("a.npz", dy.descend(dy.reduce(setting, "local", "mean-field"), 0.5, 4))
+
+
+LAWS = {
+    "uniform:0.5:1.5": dy.Law.uniform(0.5, 1.5),
+    "uniform(loc=0.5, scale=1)": stats.uniform(0.5, 1),
+    "beta(a=2, b=3)": stats.beta(2, 3),
+    "triang(0.3, loc=1)": stats.triang(0.3, 1),
+    "randint(1, 4)": stats.randint(1, 4),
+    "loguniform(0.1, b=10)": stats.loguniform(0.1, 10),
+}
+
+
+@pytest.mark.parametrize("words", LAWS)
+def test_a_law_in_words_is_that_of_scipy_and_is_said_first(words, capsys):
+    law = dy.Law.of(LAWS[words])
+    expected = dy.descend(dy.reduce(dy.Setting(WIDE.geometry, law), "local", "mean-field"), 0.5, 4)
+    _, lines = ran(capsys, "descend", *LOCAL, "--latent", words, *STEPS, "--out", "a.npz")
+    assert lines[0] == f"Descent of query 'local', mean-field, large-P, latent {law.told}, 5 times"
+    same("a.npz", expected)
+    assert f"latent {law.told}" in "\n".join(ran(capsys, "info", "a.npz")[1])
+    assert (
+        ran(capsys, "info", "a.npz", "--rerun", "--out", "b.csv")[1][-2] == "made again: the same numbers, to the bit"
+    )
+    assert dy.load("b.csv").provenance["law"] == f"latent {law.told}"
+    Path("job.toml").write_text(f"latent = {words!r}\n", encoding="utf-8")
+    ran(capsys, "descend", *LOCAL, "--config", "job.toml", *STEPS, "--out", "c.npz")
+    same("c.npz", expected)
+
+
+def test_every_command_says_its_law_first(capsys):
+    law = "latent uniform on [0.5, 1.5], 16 nodes"
+    asked = (*LOCAL, "--latent", "uniform:0.5:1.5")
+    assert f", {law}, " in ran(capsys, "integrate", *asked, "--t-end", "2")[1][0]
+    assert ran(capsys, "phases", *asked, "--t-end", "2")[1][0] == law
+    small = ("--labels", "[[0,0,1]]", "--query", "0", "--latent", "[[0.5,1.5],[0.5,0.5]]", *STEPS)
+    assert ", latent 0.5 or 1.5, weights 0.5 and 0.5, " in ran(capsys, "train", *small)[1][0]
+    over = ("--over", "mask_ratio=0.25,0.5", "--measure", "information_gap")
+    for more in ((), ("--out", "a.csv")):
+        assert ran(capsys, "sweep", *asked, *over, *more)[1][0] == law
+    said = "\n".join(ran(capsys, "info", "a.csv")[1])
+    assert law in said
+    assert "study.base.latent              uniform:0.5:1.5" in said
+    assert "the same numbers" in ran(capsys, "info", "a.csv", "--rerun")[1][-1]
+
+
+def test_a_sweep_goes_over_laws_in_words(capsys):
+    over = "latent=uniform:0.5:1.5,uniform:0.9:1.1"
+    ran(capsys, "sweep", *LOCAL, "--over", over, "--measure", "half_time", "--out", "a.csv")
+    read = pd.read_csv("a.csv")
+    assert read["latent"].tolist() == ["uniform:0.5:1.5", "uniform:0.9:1.1"]
+    laws = dy.Law.uniform(0.5, 1.5), dy.Law.uniform(0.9, 1.1)
+    systems = [dy.reduce(dy.Setting(WIDE.geometry, law), "local", "mean-field") for law in laws]
+    assert read["half_time"].tolist() == pytest.approx([dy.half_time(system) for system in systems], rel=1e-8)
+    Path("job.toml").write_text('[over]\nlatent = ["beta(a=2, b=3)", "0.5"]\n', encoding="utf-8")
+    ran(capsys, "sweep", *LOCAL, "--config", "job.toml", "--measure", "half_time", "--out", "b.csv")
+    assert pd.read_csv("b.csv")["error"].isna().all()
 
 
 def test_a_sweep_is_that_of_the_api(capsys, monkeypatch):

@@ -71,6 +71,7 @@ def test_the_transformer_reaches_nothing_of_the_reduction():
         "trajectory",
         "transformer",
         "samples",
+        "scipy_laws",
         "training",
     }
     seen, ahead = set(), [ROOT / "dynamics" / "transformer.py"]

@@ -82,8 +82,8 @@ def test_diversity_is_the_mean_divergence_of_scipy_over_pairs_of_queries():
 
 
 def test_diversity_is_zero_for_a_collapsed_pattern_and_log_2_for_a_disjoint_one():
-    assert dy.attention_diversity(np.repeat(random_maps((1, 50)), 50, axis=0)) == 0
-    assert dy.attention_diversity(np.eye(50)[::-1]) == pytest.approx(math.log(2), rel=1e-14)
+    assert dy.attention_diversity(np.repeat(random_maps((1, 50)), 50, axis=0), class_token=False) == 0
+    assert dy.attention_diversity(np.eye(50)[::-1], class_token=False) == pytest.approx(math.log(2), rel=1e-14)
     near = [[0.3, 0.7], [0.3 + 1e-5, 0.7 - 1e-5]]
     assert dy.attention_diversity(near) == pytest.approx(1e-10 / 8 * (1 / 0.3 + 1 / 0.7), rel=1e-4)  # no digits lost
 
@@ -94,10 +94,11 @@ def test_diversity_is_between_its_bounds_and_does_not_see_the_order_of_patches_o
     score = spread * generator.standard_normal((patches, patches))
     maps = np.exp(score - score.max(axis=1, keepdims=True))
     maps /= maps.sum(axis=1, keepdims=True)
-    diversity = dy.attention_diversity(maps)
+    diversity = dy.attention_diversity(maps, class_token=False)
     assert 0 < diversity <= math.log(2) + 1e-15
     rows, columns = generator.permutation(patches), generator.permutation(patches)
-    assert dy.attention_diversity(maps[rows][:, columns]) == pytest.approx(diversity, rel=1e-12, abs=1e-16)
+    shuffled = dy.attention_diversity(maps[rows][:, columns], class_token=False)
+    assert shuffled == pytest.approx(diversity, rel=1e-12, abs=1e-16)
 
 
 def test_distance_is_the_mean_over_queries_of_how_far_they_look():
@@ -128,7 +129,72 @@ def test_single_precision_and_no_maps_at_all_are_taken():
     assert dy.attention_diversity(np.empty((0, 3, 3))).shape == (0,)
 
 
+class Tensor:
+    """What a tensor of bfloat16 is to NumPy."""
+
+    dtype = "torch.bfloat16"
+
+    def __init__(self, numbers):
+        mantissa, power = np.frexp(numbers)
+        self.numbers = np.ldexp(np.round(mantissa * 2**8) / 2**8, power)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+    def double(self):
+        return self.numbers
+
+
+ROUNDED = {
+    "half": (lambda maps: maps.astype(np.float16), 1e-4),
+    "single": (lambda maps: maps.astype(np.float32), 1e-8),
+    "single, then double": (lambda maps: maps.astype(np.float32).astype(float), 1e-8),
+    "single in lists": (lambda maps: maps.astype(np.float32).tolist(), 1e-8),
+    "bfloat16": (Tensor, 1e-3),
+    "long double": (lambda maps: maps.astype(np.longdouble), 1e-14),
+    "softmax in single precision": (lambda maps: _softmax(np.log(maps + 1e-30).astype(np.float32)), 1e-5),
+}
+
+
+def _softmax(score):
+    mass = np.exp(score - score.max(axis=-1, keepdims=True))
+    return mass / mass.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(("of_type", "tolerance"), ROUNDED.values(), ids=ROUNDED)
+def test_maps_of_any_precision_are_measured_in_double(of_type, tolerance):
+    maps = random_maps((2, 16, 16))
+    given = of_type(maps)
+    diversity, distance = dy.attention_diversity(given), dy.attention_distance(given, (4, 4))
+    assert diversity.dtype == distance.dtype == float
+    assert diversity == pytest.approx(dy.attention_diversity(maps), rel=tolerance)
+    assert distance == pytest.approx(dy.attention_distance(maps, (4, 4)), rel=tolerance)
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float16])
+def test_a_class_token_is_taken_out_where_that_is_said(kind):
+    maps = random_maps((3, 17, 17)).astype(kind)
+    patches = maps[:, 1:, 1:].astype(float)
+    patches /= patches.sum(axis=-1, keepdims=True)
+    assert dy.attention_diversity(maps, class_token=True) == pytest.approx(dy.attention_diversity(patches), rel=1e-12)
+    found = dy.attention_distance(maps, (4, 4), class_token=True)
+    assert found == pytest.approx(dy.attention_distance(patches, (4, 4)), rel=1e-12)
+
+
+@pytest.mark.parametrize("side", [2, 4, 7, 8, 14])
+def test_maps_of_one_token_more_than_a_square_need_a_word(side):
+    maps = random_maps((side**2 + 1, side**2 + 1))
+    what = f"class_token=True, which takes the first token out, or False: {side**2 + 1} may be {side}·{side} [+] 1"
+    with pytest.raises(ValueError, match=what):
+        dy.attention_diversity(maps)
+    with pytest.raises(ValueError, match=f"P = {side**2}, or class_token=True, which takes the first token out"):
+        dy.attention_distance(maps, (side, side))
+    assert dy.attention_diversity(maps, class_token=False) > 0
+    assert dy.attention_distance(maps, (1, side**2 + 1)) > 0  # a grid that holds them all
+
+
 HALF = np.full((2, 2), 0.5)
+TOKENS = random_maps((17, 17))
 CALLS = [
     (lambda: dy.attention_map(ONE, SYSTEM.initial), "system=Setting.*: expected what dy.reduce returns"),
     (lambda: dy.attention_map(REAL, REAL.initial), "geometry='scaling': expected patches that can be counted"),
@@ -158,6 +224,22 @@ CALLS = [
     (lambda: dy.attention_diversity([[1.5, -0.5], [0.5, 0.5]]), "attention=-0.5: expected numbers ≥ 0"),
     (lambda: dy.attention_diversity([[1, math.nan], [0.5, 0.5]]), "attention=nan: expected numbers ≥ 0"),
     (lambda: dy.attention_diversity(HALF * (1 + 3e-6)), r"attention.sum\(axis=-1\)=1.000003: expected 1"),
+    (lambda: dy.attention_diversity(HALF * (1 + 1e-6)), r"attention.sum\(axis=-1\)=1.000001.*: expected 1"),
+    (lambda: dy.attention_diversity(np.float16(HALF) * 0.9), r"attention.sum\(axis=-1\)=0.8999.*: expected 1"),
+    (lambda: dy.attention_diversity(TOKENS, class_token=1), "class_token=1: expected True, False or None"),
+    (lambda: dy.attention_distance(TOKENS, (4, 4), class_token=None), "class_token=None: expected True or False"),
+    (
+        lambda: dy.attention_diversity(TOKENS[:9], class_token=True),
+        r"attention.shape=\(9, 17\): expected \(..., P, P\), the rows and columns of all tokens",
+    ),
+    (
+        lambda: dy.attention_diversity(np.eye(17)[np.zeros(17, int)], class_token=True),
+        "attention=0.0: expected rows with some attention on patches beside the class token",
+    ),
+    (
+        lambda: dy.attention_distance(random_maps((16, 16)), (4, 4), class_token=True),
+        r"grid=\(4, 4\): expected H, W with H·W = 15 patches",
+    ),
     (lambda: dy.attention_distance(HALF, (2, 2)), r"grid=\(2, 2\): expected H, W with H·W = 2 patches"),
     (lambda: dy.attention_distance(HALF, 2), r"grid=2: expected rows and columns of patches"),
     (lambda: dy.attention_distance(HALF * 2, (1, 2)), r"attention.sum\(axis=-1\)=2.0: expected 1"),

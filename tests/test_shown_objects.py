@@ -74,14 +74,15 @@ LINES = {
     "Setting(P = 10^1000, κc = 0.98, κs = 0.3, latent 1, γ = 0.5, Δ = 0.66)": lambda: SCALING,
     "System(query 'local' of 64 patches, mean-field (large-P), 7 coordinates: "
     "fp.target, fp.global, fp.other, pp.target, …)": local,
-    "System(query 3 of 7 patches, exact by enumeration, 11 coordinates: "
-    "fp[0,0], fp[0,1], fp[0,2], fp[1,0], fp[1,1], …)": lambda: dy.reduce(TWO, np.int64(3)),
+    "System(query 3 of 7 patches, exact by enumeration, latent 0.4, 1 or 1.7, weights 0.2, 0.5 and 0.3, "
+    "11 coordinates: fp[…)": lambda: dy.reduce(TWO, np.int64(3)),
     "System(query 'local' of 64 patches, sampled 9 times, seed 5, 7 coordinates: fp.target, fp.global, fp.other, …)": (
         lambda: dy.reduce(WIDE, "local", "sampled", samples=9, seed=5)
     ),
     "Trajectory(flow of query 'local', exact, continuous-time, # times to t = 52.6, 7 coordinates, "
     "attention on target 0.5)": flow,
-    "Trajectory(descent of query 3, exact, 61 times to t = 30, 11 coordinates, attention on target 0.283)": steps,
+    "Trajectory(descent of query 3, exact, latent 0.4, 1 or 1.7, weights 0.2, 0.5 and 0.3, 61 times to t = 30, "
+    "11 coordinat…)": steps,
     "Phase(growth from t = 10.97 until t = 52.6: attention on target = 0.5)": lambda: flow().phases[1],
     "Phase(growth from log t = 1612 until log t = 1613: attention on target = 0.5)": lambda: far().phases[1],
     "Comparison(7 coordinates agree at # times, largest difference 0, tolerance 1e-12)": itself,
@@ -113,7 +114,8 @@ LINES = {
     "Endpoints(3 flows of 2 coordinates, log t = 1 to 2, 1 arrived, 1 failed)": (
         lambda: dy.Endpoints(np.array([1, np.nan, 2]), np.zeros((2, 3)), np.array([True, False, False]))
     ),
-    "Training(7 patches, 60 steps of η = 0.5, exact gradients, 61 records to t = 30, loss 1.76 → 0.656)": training,
+    "Training(7 patches, latent 0.4, 1 or 1.7, weights 0.2, 0.5 and 0.3, 60 steps of η = 0.5, exact gradients, "
+    "61 records t…)": training,
     "FiniteTransformer(64 patches: areas of 40 and 4 × 6, d = 69, random basis, seed 1.00000e+400, 2 threads)": (
         lambda: dy.FiniteTransformer(WIDE, seed=10**400, threads=2)
     ),
