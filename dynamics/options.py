@@ -123,6 +123,8 @@ def _axis(name: str, given: Any) -> list[Any]:
     values = value if isinstance(value, list) else [value]
     if not values or "" in values:
         raise ValueError(f"over {name}={given!r}: expected some values, none of them empty")
+    if name == "latent" and any(isinstance(one, str) for one in values):  # a grid has words or numbers
+        return [one if isinstance(one, str) else json.dumps(one) for one in values]
     return values
 
 

@@ -168,6 +168,9 @@ def step_through(
     late = time.monotonic() + seconds
     steps = Steps(again, scale, [float(solver.t)], [solver.y.copy()])
     while solver.status == "running":
+        if time.monotonic() > late:
+            steps.ended = "time limit"
+            return steps
         solver.max_step = longest(solver.y)
         steps.message = solver.step() or ""
         if solver.status == "failed" or not np.isfinite(solver.y).all():
@@ -178,8 +181,5 @@ def step_through(
         met = [name for name, goal in goals.items() if steps.cut(goal, rises=name == "end")]
         if met:
             steps.ended = met[-1]
-            return steps
-        if time.monotonic() > late and solver.status == "running":
-            steps.ended = "time limit"
             return steps
     return steps

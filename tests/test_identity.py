@@ -94,7 +94,7 @@ def test_a_function_is_known_by_what_it_takes_of_other_modules_of_the_user(tmp_p
     known = []
     for text in (HELPERS, "# moved\n" + HELPERS, HELPERS.replace(*edited)):
         sys.modules.pop("helpers", None)
-        (tmp_path / "helpers.py").write_text(text)
+        (tmp_path / "helpers.py").write_text(text, encoding="utf-8")
         importlib.invalidate_caches()
         known.append(identity(defined(USERS[user])).text)
     sys.modules.pop("helpers")

@@ -69,7 +69,7 @@ def all_end(processes, seconds=10):
 
 @pytest.mark.parametrize("kind", ["spawn", "fork", "forkserver"])
 def test_workers_of_any_pool_end_with_a_killed_sweep(tmp_path, kind):
-    (tmp_path / "job.py").write_text(POOL)
+    (tmp_path / "job.py").write_text(POOL, encoding="utf-8")
     folder = tmp_path / "workers"
     folder.mkdir()
 
@@ -111,7 +111,7 @@ if __name__ == "__main__":
 
 
 def test_a_sweep_that_runs_in_a_child_itself_goes_on_to_its_end(tmp_path):
-    (tmp_path / "job.py").write_text(THREADS)
+    (tmp_path / "job.py").write_text(THREADS, encoding="utf-8")
     out = tmp_path / "a.csv"
     below = killed_at_work([tmp_path / "job.py", out], lambda started: out.with_name("a.csv.part").exists())
     all_end(below, 30)

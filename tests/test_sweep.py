@@ -372,7 +372,7 @@ def test_a_table_of_logarithms_called_half_time_is_never_read_on(tmp_path, monke
 def test_what_is_read_off_the_half_time_is_solved_side_by_side(monkeypatch, measure):
     asked = []
     monkeypatch.setattr("dynamics.moments.remember", lambda systems, *_, **__: asked.append(len(systems)))
-    measured_rows(local_query, measure, [0, 1], {"local_size": [4, 6], "closure": ["mean-field"] * 2})
+    measured_rows(local_query, measure, [0, 1], {"local_size": [4, 6], "closure": ["mean-field"] * 2}, os.getpid())
     assert asked[0] == 2  # and then one by one what is still missing
 
 
@@ -425,7 +425,7 @@ def pictures(tmp_path, monkeypatch):
     (tmp_path / "pictures").mkdir()
     paths = [tmp_path / "picture.txt", tmp_path / "pictures" / "in.txt"]
     for path in paths:
-        path.write_text("before")
+        path.write_text("before", encoding="utf-8")
     return paths
 
 
@@ -446,7 +446,7 @@ def test_a_file_that_is_named_is_known_by_what_it_holds(pictures, reader, left, 
     kept = Path(left).read_bytes() if Path(left).exists() else killed_at_the_end(Path("b.csv"), monkeypatch, study)
     out = "a.csv" if left == "a.csv" else "b.csv"
     for path in pictures:
-        path.write_text("another")
+        path.write_text("another", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a file of this study, but its entry 'files\..*' differs: remove it"):
         study(out)
     assert left != "a.csv" or Path(left).read_bytes() == kept
@@ -563,7 +563,7 @@ def test_words_that_a_spreadsheet_would_run_stay_text_and_are_read_back_as_they_
 def test_a_file_without_such_words_is_what_it_was(tmp_path):
     """So that tables of before are read, an apostrophe in them included, and their hashes stay."""
     _csv.write(tmp_path / "a.csv", {"a": [-1, "b"]}, {})
-    text = (tmp_path / "a.csv").read_text()
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
     assert "apostrophes" not in text
     assert text.splitlines()[1].startswith("-1,")
 
