@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from derivations._shell import nearest
+from derivations._shell import nearest, true_or_false
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,6 @@ def parameters(name: str, quick: bool = False, **changes: Any) -> Any:
     ValueError
         If there is no such figure or parameter, or a value is not of its kind or range.
     """
-    from dynamics.errors import true_or_false
     from figures.ranges import accepted
 
     own = module(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, style
 from figures.moments import end_of_first_phase
 from figures.ranges import Count, Positive, Seed, Share, Whole

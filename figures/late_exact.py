@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import style
 from figures.moments import excess_times_4t
 from figures.ranges import Count, Masked, Positive, masked_setting

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import plane, style
 from figures.ranges import Kappas, Log10, Ratio, Share, Tolerance, corners
 from figures.table import Table, distinct, keep, rows, select, stack
