@@ -83,6 +83,21 @@ def nearest(word: Any, known: Collection[str]) -> str:
     return f"; did you mean {spelt[near[0]]!r}?" if near else ""
 
 
+def accept(condition: bool, argument: str, value: Any, expected: str) -> None:
+    """Raise a ValueError naming argument, value and what is expected, unless the condition holds."""
+    if not condition:
+        shown, most = " ".join(repr(value).split()), 300 if isinstance(value, str) else 80  # a path is shown whole
+        raise ValueError(
+            f"{argument}={shown if len(shown) <= most else shown[: most - 3] + '...'}: expected {expected}"
+        )
+
+
+def true_or_false(argument: str, value: Any, also: str = "") -> bool:
+    """The value, Python's or NumPy's, as a bool, or a ValueError; `also` names what else the caller takes."""
+    accept(type(value).__name__ in ("bool", "bool_"), argument, value, f"{also}True or False")
+    return bool(value)
+
+
 def write_picture(figure: Any, path: Path, suffix: str, title: str, made_by: Mapping[str, Any]) -> None:
     """Write a Matplotlib figure in the form of a suffix, and in it what made it: the same file every time."""
     # Signs of a path that the locale does not have are surrogates, which stand for bytes of UTF-8.

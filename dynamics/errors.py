@@ -11,21 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from derivations._shell import accept as accept
 from derivations._shell import nearest
+from derivations._shell import true_or_false as true_or_false
 
 MOST_BYTES = 2**31  # of the records of one curve or training, and of one Q
 MOST_STEPS = 10**15  # of a descent: years
 MOST_THREADS = 1024
 HALVES = {"bfloat16": 2.0**-7}  # types that NumPy knows from others, and the distance of 1 from the next number
-
-
-def accept(condition: bool, argument: str, value: Any, expected: str) -> None:
-    """Raise a ValueError naming argument, value and what is expected, unless the condition holds."""
-    if not condition:
-        shown, most = " ".join(repr(value).split()), 300 if isinstance(value, str) else 80  # a path is shown whole
-        raise ValueError(
-            f"{argument}={shown if len(shown) <= most else shown[: most - 3] + '...'}: expected {expected}"
-        )
 
 
 def whole_number(argument: str, value: Any, least: int, most: int | None = None, also: str = "") -> int:
@@ -56,12 +49,6 @@ def real_number(argument: str, value: Any, accepted: Callable[[float], bool], ex
 def positive(argument: str, value: Any) -> float:
     """The value as a float in (0, ∞), or a ValueError."""
     return real_number(argument, value, lambda number: 0 < number < math.inf, "a finite number > 0")
-
-
-def true_or_false(argument: str, value: Any, also: str = "") -> bool:
-    """The value as a bool, or a ValueError; `also` names what else the caller takes."""
-    accept(isinstance(value, (bool, np.bool_)), argument, value, f"{also}True or False")
-    return bool(value)
 
 
 def real_array(value: Any) -> npt.NDArray[np.float64]:

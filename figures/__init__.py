@@ -67,7 +67,7 @@ def parameters(name: str, quick: bool = False, **changes: Any) -> Any:
     ValueError
         If there is no such figure or parameter, or a value is not of its kind or range.
     """
-    from dynamics.errors import true_or_false
+    from derivations._shell import true_or_false
     from figures.ranges import accepted
 
     own = module(name)

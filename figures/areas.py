@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, style
 from figures.ranges import Count, Seed, Share, Whole, Window
 from figures.table import Table, rows, select, stack

@@ -14,7 +14,7 @@ import numpy as np
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, style
 from figures.moments import end_of_first_phase
 from figures.ranges import Count, Positive, Seed, Share, Whole

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, style
 from figures.ranges import Choice, Count, Positive, Several, Share, Window
 from figures.table import Table, distinct, rows, select, stack

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures.ranges import Band, Count, Kappas, Positive, Ratio, Rungs, Share, Sizes, corners
 
 Array = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import style
 from figures.moments import crossing, end_of_first_phase
 from figures.ranges import Count, Positive, Several, Share

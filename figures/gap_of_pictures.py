@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, plane, style
 from figures.ranges import Count, Several, corners
 from figures.table import Table, distinct, rows, select, stack

@@ -17,7 +17,7 @@ import numpy as np
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import plane, style
 from figures.ranges import Kappas, Log10, Ratio, Share, Tolerance, corners
 from figures.table import Table, distinct, keep, rows, select, stack

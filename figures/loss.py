@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import dynamics as dy
 from derivations._progress import progress_of
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import style
 from figures.evidence import papers_log_time
 from figures.moments import excess_times_4t

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import style
 from figures.table import Table, select
 

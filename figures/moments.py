@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 
 Array = npt.NDArray[np.float64]
 

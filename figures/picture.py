@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 from figures import maps, style
 from figures.moments import crossing
 from figures.ranges import Count, Positive, Seed, Share, Whole

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 import numpy as np
 
 import dynamics as dy
-from dynamics.errors import accept
+from derivations._shell import accept
 
 MOST = 10**7  # of what is counted
 KINDS = {int: "a whole number", float: "a finite number"}
