@@ -338,7 +338,7 @@ def test_errors_name_option_value_and_what_is_accepted(line, error, tmp_path):
         (("integrate", "--labels", "a,b/d.txt"), "labels='a,b/d.txt': expected a text file .*: No such file"),
         (("integrate", "--labels", "/"), "labels='/': expected a text file .*: Is a directory"),
         (("sweep", "--over", f"latent=1:{'9' * 400}:3"), "range='1:9.*: expected START:STOP:N"),
-        (("sweep", "--over", "latent=1,x"), "over latent=.*: expected numbers, or words"),
+        (("sweep", "--over", "mask_ratio=0.5,x"), "over mask_ratio=.*: expected numbers, or words"),
         (("sweep", "--over", "latent=[]"), r"over latent='\[\]': expected some values"),
         (
             ("sweep", "--labels", "[[0,0,1,1]]", "--over", "closure=exact", "--plot", "a.png"),
