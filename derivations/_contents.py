@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -13,8 +14,9 @@ from derivations._shell import user_path
 
 MOST_FILES = 20_000  # of a folder, that are read one by one
 MOST_BYTES = 2**34
+LONGEST = 4096  # characters of a path
+_BLANK = re.compile(r"\{[^{}/]*\}|%[-+ 0#]*\d*(?:\.\d+)?[sdifgr]")  # of str.format and of %
 _CODE = ".py", ".pyc"  # a function is known by the code that runs, not by the file that it came from
-_TABLE = b",error,made_by"  # how the first line of a sweep's table ends
 
 
 def contents(
@@ -22,7 +24,7 @@ def contents(
 ) -> dict[str, str | None]:
     """Word -> hash of what it holds, for every word that names a file; None where that cannot be read.
 
-    The words of `folders` may name folders too: these hold the files in them and below, but hidden ones, code, tables
+    The words of `folders` may name folders too: these hold the files in them and below, but hidden ones, code, journals
     of sweeps, and what this process prints to. `but` are files that count nowhere: those that are written.
     """
     without, may_be_folders = {os.path.realpath(path) for path in but}, {*map(str, folders)}
@@ -37,6 +39,38 @@ def contents(
             elif path.is_dir() and word in may_be_folders:
                 found[word] = _of_all(_below(path), path, without)
     return found
+
+
+def joined(given: Iterable[object], held: Iterable[str | PurePath]) -> set[str]:
+    """Names of files that a function may make of what it is given and of the words that it holds.
+
+    A folder and the beginning of a name may stand before, and an end behind: ``pics / name``, ``f"pics/{name}.npy"``.
+    """
+    words = {str(word) for word in held if 0 < len(str(word)) < LONGEST}
+    parts = {part for word in words for part in _BLANK.split(word)} | {""}
+    bases = {Path(), *filter(_is_folder, map(user_path, words))}
+    nested = {base / one for base in bases for part in parts for one in (part, os.path.split(part)[0])}
+    folders = {*bases, *filter(_is_folder, nested)}
+    starts = {os.path.split(part)[1] for part in parts}
+    names: dict[Path, list[str]] = {}
+    found = set()
+    for word in {str(one) for one in given}:
+        above, own = os.path.split(word)
+        for folder in {folder / above for folder in folders} if own else ():
+            if folder not in names:
+                names[folder] = [path.name for path in folder.iterdir()] if _is_folder(folder) else []
+            for name in names[folder]:
+                start, same, end = name.partition(own)
+                if same and start in starts and end in parts:
+                    found.add(str(folder / name))
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no folder can have
+        return False
 
 
 def _digest(path: Path) -> str | None:
@@ -58,7 +92,7 @@ def _of_all(paths: Iterable[Path], within: Path, without: Collection[str]) -> st
             return None
     known = hashlib.sha256()
     for path in sorted(kept):
-        if os.path.realpath(path) not in without and not _is_table(path):
+        if os.path.realpath(path) not in without:
             digest = _digest(path)
             if digest is None:
                 return None
@@ -93,14 +127,3 @@ def _printed_to() -> set[tuple[int, int]]:
 
 def _place(state: os.stat_result) -> tuple[int, int]:
     return state.st_dev, state.st_ino
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a file is a table of a sweep: several may stand in the folder that the pictures are in."""
-    if path.suffix != ".csv":
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.readline(2**16).rstrip().endswith(_TABLE)
-    except OSError:
-        return False

@@ -16,6 +16,8 @@ from typing import Any
 
 _STANDARD = Path(os.__file__).parent
 _INSTALLED = {"site-packages", "dist-packages"}
+# What Python gives every module.
+_OF_MODULES = {*vars(ModuleType("")), "__builtins__", "__file__", "__cached__", "__path__", "__dict__"}
 _OWN = {Path(__file__).parents[1] / name for name in ("derivations", "dynamics", "figures")}
 
 
@@ -52,9 +54,9 @@ class Named:
         """Name -> value, of these."""
         held = vars(self.module)
         if self.names is None:
-            return {name: held[name] for name in sorted(held) if name[:2] != "__"}
+            return {name: held[name] for name in sorted(held.keys() - _OF_MODULES)}
         there = self.names & ({*dir(self.module)} if "__getattr__" in held else held.keys())
-        found = {name: getattr(self.module, name) for name in sorted(there) if name[:2] != "__"}
+        found = {name: getattr(self.module, name) for name in sorted(there - _OF_MODULES)}
         return {name: _named(one, self.names) for name, one in found.items()}
 
 
@@ -69,7 +71,7 @@ def around(function: FunctionType) -> dict[str, Any]:
     """
     code, outside = function.__code__, function.__globals__
     names = frozenset(name for one in _codes(code) for name in one.co_names)
-    found = {name: outside[name] for name in sorted(names & outside.keys()) if name[:2] != "__"}
+    found = {name: outside[name] for name in sorted((names & outside.keys()) - _OF_MODULES)}
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     found |= {f"cell {name}": _content(cell) for name, cell in cells}
     found |= {f"import {name}": module for one in _codes(code) for name, module in _imported(one, outside)}

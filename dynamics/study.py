@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from derivations import source_hash
-from derivations._contents import contents
+from derivations._contents import contents, joined
 from derivations._progress import progress_of
 from derivations._shell import user_path, versions
 from dynamics import moments
@@ -28,7 +28,7 @@ from dynamics.errors import accept, real_array
 from dynamics.identity import identity
 from dynamics.orphans import end_with_parent
 from dynamics.system import System
-from dynamics.table import Column, Row, Table, journal, write_rows
+from dynamics.table import Column, Row, Table, files_of, journal, write_rows
 
 Grid = Mapping[str, npt.ArrayLike] | Sequence[Mapping[str, Any]]
 Measure = Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]]
@@ -101,10 +101,11 @@ def sweep(
     Notes
     -----
     `build` and `measure` are known by their code and by all that they hold: arguments, objects, globals, functions of
-    the user's modules. Words and paths in them that name files stand for what these hold; so do those in the grid and
-    in `made_by`, where they may name folders too. Libraries are known by their versions. Where something cannot be
-    known, such as a generator or a lock, a UserWarning says what, and every point is measured anew, whatever `out`
-    holds.
+    the user's modules. Words and paths in them that name files stand for what these hold; so do those in the grid, also
+    with a folder, a beginning or an end that the functions hold, and those in `made_by`; these two may name folders.
+    Files that were not there when the study began are no part of it. Libraries are known by their versions. Where
+    something cannot be known, such as a generator, a lock or what ``eval`` finds, a UserWarning says what, and every
+    point is measured anew, whatever `out` holds.
     """
     accept(callable(build), "build", build, "a function of the parameters")
     parameters, described = points_of(grid)
@@ -148,7 +149,11 @@ def _known(build: Any, measure: Measure, data: Any, written: tuple[Path, ...]) -
     several = measure if isinstance(measure, Mapping) else {"": measure}
     functions = {"build": identity(build)}
     functions |= {f"measure[{name!r}]" if name else "measure": identity(one) for name, one in several.items()}
-    files = contents({word for one in functions.values() for word in one.words}, identity(data).words, written)
+    held = {word for one in functions.values() for word in one.words}
+    parameters = (value for column in data[0].values() for value in column.tolist())
+    files = contents({*held, *joined(parameters, held)}, identity(data).words, written)
+    if (before := files_of(*written)) is not None:
+        files = {name: digest for name, digest in files.items() if name in before}
     unknown = [f"{name} holds: {', '.join(one.unknown)}" for name, one in functions.items() if one.unknown]
     unknown += [f"{word!r} holds" for word, digest in files.items() if digest is None]
     first, *others = (one.text for one in functions.values())

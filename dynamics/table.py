@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -181,6 +182,21 @@ def _entries(header: bytes) -> dict[str, Any]:
             except ValueError:
                 found[key] = value
     return found
+
+
+def files_of(out: Path, partial: Path) -> set[str] | None:
+    """Names of the files that an earlier run is known by; None where there was none.
+
+    A file that was not there when a study began is no part of it: the study itself may have written it.
+    """
+    try:
+        if out.exists():
+            return {*_csv.read(out, "")[1].get("files", {})}
+        with partial.open("rb") as file:
+            lines = [*takewhile(lambda line: bytes(line).startswith(b"# "), file)]
+        return {*_entries(b"".join(lines)).get("files", {})} if lines and lines[-1].endswith(b"\n") else None
+    except (OSError, ValueError):
+        return None
 
 
 def _differing(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import PurePath
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
@@ -23,7 +23,12 @@ Parts = tuple[tuple[Any, ...], list[Any]]
 _PLAIN = {bool, int, float, complex, bytes, type(None), type(...), type(NotImplemented)}
 # Values that are what they say: two that are equal are one, wherever they lie.
 _EQUAL = {*_PLAIN, str, tuple, frozenset, CodeType, MethodType}
-_KEPT = "cache", "_moment_methods"  # in names of attributes of libraries; the second of laws of SciPy
+_KEPT = "cache", "_moment_methods"  # in names of attributes of SciPy's laws, which remember what they worked out
+_NOTES = {
+    *("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"),
+    *("__abstractmethods__", "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__"),
+}
+_FINDERS = {"eval", "exec", "globals", "import_module", "__import__"}  # which take names that are made in the code
 _NAMELESS = ("numpy.random.mtrand", "_rand")  # the generator that laws of SciPy share: its state is of the process
 
 
@@ -119,6 +124,7 @@ def _of_function(walk: Walk, function: FunctionType) -> Parts:
     name = str(outside.get("__name__", ""))
     version = library(name, outside.get("__file__"))
     if version is None:
+        walk.unknown.update(f"what {name} finds" for name in sorted(_FINDERS & {*code.co_names}))
         if "__file__" in code.co_names:  # words are names of files in the folder that it is in
             walk.words.add(PurePath(outside.get("__file__", "")).parent)
         held = [code, function.__defaults__, Fields(function.__kwdefaults__ or {}), Fields(vars(function))]
@@ -158,16 +164,11 @@ def _of_module(walk: Walk, module: ModuleType) -> Parts:
 
 
 def _of_class(walk: Walk, kind: type) -> Parts:
-    """A class by its bases and attributes; of dunder names only what is code, as Python adds notes of its own."""
+    """A class by its bases and attributes, but for the notes that Python adds of its own."""
     version = library(kind.__module__)
     if version is not None:
         return ("library", kind.__module__, kind.__qualname__, version), []
-    code = (FunctionType, classmethod, staticmethod, property)
-    own = {
-        name: value
-        for name, value in vars(kind).items()
-        if name != "_abc_impl" and (not (name[:2] == name[-2:] == "__") or isinstance(value, code))
-    }
+    own = {name: value for name, value in vars(kind).items() if name not in _NOTES}
     return ("class",), [type(kind), kind.__bases__, Fields(own)]
 
 
@@ -190,8 +191,8 @@ def _of_object(walk: Walk, value: Any) -> Parts:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if is_global(value, *_NAMELESS):
         return ("library", *_NAMELESS), []
-    if callable(value) and library(kind.__module__) is not None and hasattr(value, "__wrapped__"):
-        # functools.lru_cache, numba.njit and the like: the same function, remembered or compiled.
+    wraps = callable(value) and library(kind.__module__) is not None and not isinstance(value, partial)
+    if wraps and hasattr(value, "__wrapped__"):  # functools.lru_cache, numba.njit: the same function, kept or compiled
         return ("wrapper", name), [value.__wrapped__, getattr(value, "targetoptions", None)]
     reduced = _reduced(value)
     if isinstance(reduced, str) and is_global(value, getattr(value, "__module__", None) or kind.__module__, reduced):
@@ -204,14 +205,22 @@ def _of_object(walk: Walk, value: Any) -> Parts:
         state = {**(state[0] or {}), **state[1]}
     if isinstance(state, dict):
         state = Fields({key: one for key, one in state.items() if not _is_kept(kind, str(key))})
+    if isinstance(value, np.ndarray) or (library(kind.__module__) is None and _reduces(kind)):
+        more.append(Fields(getattr(value, "__dict__", {})))  # which what is pickled may leave out
     return ("object", name), [function, arguments, state, *more]
+
+
+def _reduces(kind: type) -> bool:
+    """Whether a class says itself what of its objects is pickled."""
+    names = "__reduce__", "__reduce_ex__", "__getstate__"
+    return any(getattr(kind, name, None) is not getattr(object, name, None) for name in names)
 
 
 def _is_kept(kind: type, name: str) -> bool:
     """Whether an attribute is what an object has worked out and keeps: that does not make it another."""
     if isinstance(inspect.getattr_static(kind, name, None), cached_property):
         return True
-    return library(kind.__module__) is not None and any(word in name for word in _KEPT)
+    return kind.__module__.startswith("scipy.stats.") and any(word in name for word in _KEPT)
 
 
 def _reduced(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import random  # noqa: F401 -- the program below takes all names of this module
+import shutil
 import subprocess
 import sys
 import threading
@@ -255,3 +256,43 @@ def test_a_function_is_known_alike_in_every_process():
         for seed in "123"
     }
     assert len(seen) == 1
+
+
+def _of_source(text, tmp_path, monkeypatch):
+    """What `f` of a user's module of this text is known by."""
+    (tmp_path / "another.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "another", raising=False)
+    importlib.invalidate_caches()
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    return identity(importlib.import_module("another").f)
+
+
+HIDING = {
+    "a partial with a name": "import functools\ndef g(z, k): return k * z\n"
+    "f = functools.update_wrapper(functools.partial(g, k=2), g)",
+    "a field called a cache": "import types\ns = types.SimpleNamespace(cached_scale=2)\n"
+    "def f(z): return s.cached_scale * z",
+    "a call that is remembered": "import functools\nclass C:\n    @functools.lru_cache\n"
+    "    def __call__(self, z): return 2 * z\nf = C()",
+    "a call that is partial": "import functools\ndef g(self, z, k): return k * z\nclass C:\n"
+    "    __call__ = functools.partialmethod(g, k=2)\nf = C()",
+    "a constant of a class": "class C:\n    __k__ = 2\n    def __call__(self, z): return self.__k__ * z\nf = C()",
+    "a constant of a module": "__k__ = 2\ndef f(z): return __k__ * z",
+    "an attribute of an array": "import numpy as np\nclass A(np.ndarray): pass\na = np.ones(2).view(A)\na.scale = 2\n"
+    "def f(z): return a.scale * z",
+    "what is not pickled": "class C:\n    def __init__(self): self.k = 2\n    def __getstate__(self): return {}\n"
+    "    def __call__(self, z): return self.k * z\nf = C()",
+}
+
+
+@pytest.mark.parametrize("kind", HIDING)
+def test_what_hides_from_pickle_and_from_plain_names_is_known(kind, tmp_path, monkeypatch):
+    found = [_of_source(HIDING[kind].replace("2", k), tmp_path, monkeypatch).text for k in ("2", "3", "2")]
+    assert found[0] == found[2] != found[1]
+
+
+@pytest.mark.parametrize("code", ["eval('K * z')", "globals()['K'] * z", "__import__('json').K"])
+def test_what_is_found_by_a_name_that_code_makes_is_not_known(code, tmp_path, monkeypatch):
+    found = _of_source(f"K = 2\ndef f(z): return {code}", tmp_path, monkeypatch)
+    assert len(found.unknown) == 1

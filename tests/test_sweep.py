@@ -413,6 +413,14 @@ READERS = {
     "a path": (Reader(Path("picture.txt")), ["a"], {}),
     "an argument": (partial(lambda path, name: length(path), "picture.txt"), ["a"], {}),
     "a folder of the grid": (lambda name: length(Path(name) / "in.txt"), ["pictures"], {}),
+    "a folder before it": (lambda name: length(Path("pictures") / name), ["in.txt"], {}),
+    "a path before it": (lambda name: length(f"pictures/{name}"), ["in.txt"], {}),
+    "an end behind it": (lambda name: length(f"{name}.txt"), ["picture"], {}),
+    "all of these": (lambda name: length(f"pictures/i{name}.txt"), ["n"], {}),
+    "a folder in the word": (lambda name: length(name + ".txt"), ["pictures/in"], {}),
+    "a format": (lambda name: length("pictures/{}n.txt".format(name)), ["i"], {}),  # noqa: UP032
+    "an older format": (lambda name: length("pictures/%s.txt" % name), ["in"], {}),  # noqa: UP031
+    "a folder from here": (lambda name: length(os.path.join(os.getcwd(), "pictures", name)), ["in.txt"], {}),  # noqa: PTH109, PTH118
     "a folder of the record": (lambda name: 1, ["a"], {"made_by": {"study": {"images": "pictures"}}}),
     "the record": (lambda name: 1, ["a"], {"made_by": {"study": {"image": ["picture.txt"]}}}),
     "an array of words": (partial(lambda of, name: length(of[0]), np.array(["picture.txt"])), ["a"], {}),
@@ -453,7 +461,7 @@ def test_a_file_that_is_named_is_known_by_what_it_holds(pictures, reader, left, 
 
 
 def test_what_a_sweep_writes_and_what_names_no_file_is_no_part_of_its_study(pictures):
-    """Nor are tables in a folder of the grid, code, what is hidden, or a folder that a function holds: to write to."""
+    """Nor is in a folder of the grid code, a journal or what is hidden; nor a folder that a function writes to."""
 
     def build(name):
         Path("results").mkdir(exist_ok=True)
@@ -461,11 +469,27 @@ def test_what_a_sweep_writes_and_what_names_no_file_is_no_part_of_its_study(pict
         return length(Path(name) / "in.txt")
 
     table = dy.sweep(build, {"name": ["pictures"]}, number, "pictures/a.csv")
-    dy.sweep(build, {"name": ["pictures"]}, {"other": number}, "pictures/b.csv")
     for name in ("job.py", ".hidden", "b.csv.part"):
         (Path("pictures") / name).write_text("new", encoding="utf-8")
     same(dy.sweep(build, {"name": ["pictures"]}, number, "pictures/a.csv"), table)
     assert "files" not in _csv.read(Path(TestWords.table()), "a table")[1]
+
+
+def test_what_a_study_draws_for_each_point_is_no_part_of_it(pictures, monkeypatch):
+    def build(name):
+        Path(f"{name}.png").write_text("drawn", encoding="utf-8")
+        return length(f"{name}.txt")
+
+    grid = {"name": ["picture"]}
+    killed_at_the_end(Path("a.csv"), monkeypatch, lambda out="a.csv": dy.sweep(build, grid, number, out))
+    Path("picture.png").write_text("drawn anew", encoding="utf-8")
+    table = dy.sweep(build, grid, number, "a.csv")
+    Path("picture.png").unlink()
+    same(dy.sweep(build, grid, number, "a.csv"), table)
+    unbroken = Path("a.csv").read_bytes()
+    Path("picture.png").unlink(missing_ok=True)
+    dy.sweep(build, grid, number, "b.csv")
+    assert Path("b.csv").read_bytes() == unbroken
 
 
 class TestWords:
