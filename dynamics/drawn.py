@@ -31,6 +31,7 @@ MOST_POINTS = 25  # of a curve of a training that are drawn
 FEW, BETWEEN = 500, 10  # records of a flow that are joined by a spline, and points from one to the next
 
 
+@np.errstate(under="ignore")
 def draw(curve: Trajectory, names: Any, axes: Any, ax: Any) -> Axes:
     """The named coordinates against time, in new axes or those that are given; see ``Trajectory.plot``."""
     chosen, given = _asked(curve, names, axes, ax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -299,6 +300,7 @@ def _starting_point(system: System, start: Start) -> tuple[Array, float, float, 
     """State, time and its logarithm, and, for a descent, the steps already made."""
     if start is None:
         return system.initial, 0.0, -math.inf, 0
+    accept(not isinstance(start, (str, Path)), "start", start, "a trajectory or a state: dy.load reads one from a file")
     if isinstance(start, Trajectory):
         accept(start.names == system.names, "start", start.names, f"a trajectory of {system.names}")
         _accept_alike(system, start.provenance)

@@ -179,7 +179,12 @@ def _of_picture(picture: Picture) -> npt.NDArray[Any]:
         grey = 65535 - grey if inverted else grey
         return grey if key is None else np.stack([grey, np.where(grey == key, 0, 65535).astype(np.uint16)], axis=-1)
     if seen.mode == "I":
-        return np.asarray(seen).astype(np.uint16) if picture.format == "PPM" else np.asarray(seen)
+        whole = np.asarray(seen)
+        if picture.format == "PPM":  # which says what is white, and Pillow has scaled it to 65535
+            return whole.astype(np.uint16)
+        if whole.max() > 1:
+            raise _NoPicture("its whole numbers have 32 bits, of which it is not known what is white")
+        return whole
     if seen.mode == "F":
         return 1 - np.asarray(seen) if inverted else np.asarray(seen)
     if tile and key is not None and isinstance(tile[0][3], str) and tile[0][3] in KEYS:

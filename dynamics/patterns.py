@@ -158,7 +158,12 @@ def _maps(attention: npt.ArrayLike, least: int, class_token: bool | None) -> Arr
     lowest = float(maps.min(initial=0))
     accept(lowest >= 0, "attention", lowest, "numbers ≥ 0")
     maps, total = sums_to_one(maps, attention, SUM_TOLERANCE)
-    accept(total == 1, "attention.sum(axis=-1)", total, "1: a row is a distribution over patches")
+    accept(
+        total == 1,
+        "attention.sum(axis=-1)",
+        total,
+        "1, within the rounding of its type (divide maps that were rounded before by the sums of their rows)",
+    )
     return _without_token(maps, least) if class_token else maps
 
 

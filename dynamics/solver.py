@@ -26,6 +26,7 @@ Until = tuple[str, float] | tuple[str, float, float] | None  # group, attention,
 LAST_LOG_T = 700.0  # where a flow ends in floats: beyond it they soon hold no time
 LONGEST = 1e9  # length of curve no flow attains
 SAFETY = 3  # a solver bounds the error of every step: the whole curve may be off by some times that
+SAFETY_OF = {"BDF": 30}  # whose errors of several steps add up
 LEAST_RTOL = 100 * float(np.finfo(float).eps)  # that a solver of SciPy takes
 
 
@@ -155,7 +156,8 @@ def solve(
         from dynamics.many import recorded
 
         return recorded(system, problem.initial, log_last, until, rtol, atol)
-    rtol, atol = max(rtol / SAFETY, LEAST_RTOL), atol / SAFETY
+    safety = SAFETY_OF.get(method, SAFETY)
+    rtol, atol = max(rtol / safety, LEAST_RTOL), atol / safety
     goals: dict[Ended, Goal] = {}
     if problem.variable is None:
         goals["end"] = lambda states: states[-1] - log_last

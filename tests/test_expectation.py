@@ -197,3 +197,15 @@ def test_curves_from_files_are_expected_to_differ_by_as_much(tmp_path):
     read = [dy.load(curve.save(tmp_path / f"{curve.kind}.csv")) for curve in curves]
     assert str(dy.compare(*curves)) == str(dy.compare(*read))
     assert json.loads(json.dumps(read[0].provenance)) == read[0].provenance
+
+
+def test_a_flow_that_was_continued_is_the_unbroken_one():
+    system = dy.reduce(WIDE, "local", "mean-field")
+    times = [20.0, 30.0, 40.0]
+    first = dy.integrate(system, t_end=15.0)
+    continued = dy.integrate(system, start=first, t_end=40.0, t_eval=times)
+    found = dy.compare(continued, dy.integrate(system, t_end=40.0, t_eval=times))
+    assert found.agrees
+    assert {row.verdict for row in found.rows} == {"consistent"}
+    moved = dy.integrate(system, start=first.y[:, -1] + 0.1, t_end=40.0, t_eval=times)
+    assert not dy.compare(moved, continued).agrees

@@ -318,10 +318,8 @@ BAD = [
     ({"image": lambda folder: folder}, "it cannot be read: Is a directory"),
     ({"image": "a" * 300}, "it cannot be read: File name too long"),
     ({"image": "a\0b.png"}, "it cannot be read: embedded null byte"),
-    (
-        {"image": saved(np.full((20, 20), 70_000, np.int32), "a.tiff")},
-        "not known what is white where int32 go up to 70000",
-    ),
+    ({"image": saved(np.full((20, 20), 70_000, np.int32), "a.tiff")}, "its whole numbers have 32 bits"),
+    ({"image": np.full((20, 20), 70_000, np.int32)}, "not known what is white where int32 go up to 70000"),
     ({"image": saved(np.full((20, 20), 7.5, np.float32), "a.tiff")}, "its floats are from 7.5 to 7.5"),
     ({"image": np.full((20, 20), 200, np.uint16)}, "at most 200, so that white may be 255 or 65535"),
     ({"image": np.full((20, 20), 1j)}, "it holds what is no real number"),
@@ -353,3 +351,10 @@ def test_what_is_no_picture_is_refused_with_its_name_and_what_is_accepted(argume
     given = arguments | ({"image": image(tmp_path)} if callable(image) else {})
     with pytest.raises(ValueError, match=message):
         dy.Geometry.from_image(**given)
+
+
+def test_whole_numbers_of_32_bits_in_a_file_are_refused_whatever_they_are(tmp_path):
+    for name, most in (("dark.tif", 200), ("wide.tif", 70000)):
+        Image.fromarray(np.array([[0, most], [most, 0]], dtype=np.int32)).save(tmp_path / name)
+        with pytest.raises(ValueError, match="whole numbers have 32 bits, of which it is not known what is white"):
+            dy.patch_colours(tmp_path / name, (2, 2))

@@ -156,6 +156,21 @@ def test_samples_of_another_seed_are_another_problem():
         dy.integrate(of[1], t_end=2.0, start=start)
 
 
+def test_a_start_is_no_name_of_a_file():
+    with pytest.raises(ValueError, match=r"start='flow\.npz': expected a trajectory or a state: dy\.load reads one"):
+        dy.integrate(SYSTEM, t_end=2.0, start="flow.npz")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_the_times_that_are_asked_for(method):
+    labels = [[0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 1, 1, 0, 2, 2, 0], [2, 1, 0, 0, 1, 2, 2, 0]]
+    system = dy.reduce(dy.Setting(dy.Geometry.from_labels(labels)), 0, "mean-field")
+    asked = {"t_end": 1.5, "t_eval": [0.5, 1.0, 1.5]}
+    found = dy.integrate(system, method=method, rtol=1e-8, atol=1e-8, **asked)
+    truth = dy.integrate(system, rtol=1e-13, atol=1e-15, **asked)
+    assert (np.abs(found.y - truth.y) <= 1e-7 * (np.abs(truth.y) + 1)).all()
+
+
 def test_the_first_local_patch_is_the_local_query():
     start = dy.integrate(dy.reduce(WIDE, 40, "mean-field"), t_end=1.0)
     assert dy.integrate(SYSTEM, t_end=2.0, start=start).t[0] == 1
@@ -173,7 +188,9 @@ CALLS = {
     "closure_error": lambda: dy.closure_error(dy.Setting(dy.Geometry.single_cluster(4, 2, 2)), "local", [60.0] * 7, 5),
     "train": lambda: dy.FiniteTransformer(TWO, basis="coordinates").train(50.0, 20).of(1),
     "max_margin": lambda: dy.max_margin(dy.Setting(dy.Geometry.single_cluster(4, 2, 2)), "local"),
-    "plot": lambda: dy.integrate(SYSTEMS["P = 10^30"], until=("target", 0.5)).plot(),
+    "plot at P = 10^1000": lambda: dy.integrate(
+        dy.reduce(dy.Setting(dy.Geometry.scaling(1000, 0.98, 0.3)), "local", "mean-field"), until=("target", 0.5)
+    ).plot(),
 }  # fmt: skip
 
 
