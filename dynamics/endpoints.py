@@ -62,7 +62,8 @@ def endpoints(
     """Where the flows of many systems from Q = 0 end, by the compiled pair: for sweeps and fits.
 
     Those of one cluster with a target, a global and equal other areas, at mean field and one latent, are solved side by
-    side, some tens of microseconds each; any other one after the other.
+    side, some tens of microseconds each; any other one after the other. Attention that may get to a level and leave it
+    again, as on any group but the target, is followed by ``integrate``.
 
     Parameters
     ----------
