@@ -70,7 +70,7 @@ CALLS = [
     (lambda: dy.integrate(WIDE, t_end=1.0), "system=.*expected what dy.reduce returns"),
     (lambda: dy.descend(WIDE, 1.0, 5), "system=.*expected what dy.reduce returns"),
     (lambda: dy.descend(system(), 1j, 5), "step_size=1j: expected a finite number > 0"),
-    (lambda: dy.descend(system(), 1.0, 5, start="here"), "start=.here.: expected a state of shape"),
+    (lambda: dy.descend(system(), 1.0, 5, start="here"), "start=.here.: expected a trajectory or a state"),
     (lambda: dy.FiniteTransformer(GEOMETRY), "setting=.*expected a Setting"),
     (lambda: dy.compare(WIDE, WIDE), "first=.*expected a Trajectory"),
     (lambda: dy.load(__file__), "path=.*expected a file written by Trajectory.save"),
